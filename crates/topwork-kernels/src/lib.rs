@@ -1,0 +1,10 @@
+//! The arithmetic of topwork: slices in, slices out.
+//!
+//! This crate knows no photos, no models and no files. It is the only crate of the workspace with `unsafe`
+//! code. Every operation has a scalar version in plain loops, which is its specification and always
+//! compiled, and may have faster versions, one file an instruction set. Which one runs is decided by the
+//! [`Isa`] value that the caller passes.
+
+pub mod isa;
+
+pub use isa::Isa;

@@ -1,0 +1,1 @@
+//! EfficientNet-Lite0, trained on ImageNet: data only.

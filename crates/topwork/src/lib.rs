@@ -1,0 +1,12 @@
+//! A folder of photos becomes an image classifier that one can trust.
+//!
+//! Everything lies on one line, and the modules follow its order:
+//!
+//! ```text
+//! photo → pixels → network → features → split → head → evaluation → report
+//! ```
+
+mod error;
+
+pub use error::{Error, ErrorKind, Result};
+pub use topwork_kernels::Isa;
