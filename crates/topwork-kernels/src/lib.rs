@@ -5,6 +5,14 @@
 //! compiled, and may have faster versions, one file an instruction set. Which one runs is decided by the
 //! [`Isa`] value that the caller passes.
 
+mod arch;
+pub mod buffer;
+pub mod convolution;
+pub mod depthwise;
+pub mod epilogue;
+pub mod gemm;
 pub mod isa;
+pub mod reference;
+pub mod window;
 
 pub use isa::Isa;

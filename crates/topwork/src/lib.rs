@@ -6,7 +6,10 @@
 //! photo → pixels → network → features → split → head → evaluation → report
 //! ```
 
+pub mod backbone;
 mod error;
+pub mod network;
+pub mod weights;
 
 pub use error::{Error, ErrorKind, Result};
 pub use topwork_kernels::Isa;

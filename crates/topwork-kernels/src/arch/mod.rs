@@ -1,0 +1,4 @@
+//! The fast paths: one folder an instruction set, and the only `unsafe` code of the workspace.
+
+#[cfg(target_arch = "x86_64")]
+pub(crate) mod avx2;

@@ -1,0 +1,153 @@
+//! EfficientNet-Lite (TensorFlow, `models/official/efficientnet/lite`): inverted-residual blocks without
+//! squeeze-and-excitation, ReLU6, TensorFlow's `SAME` padding. Tensor names are those of `efficientnet-lite-pytorch`.
+
+use serde::Deserialize;
+use topwork_kernels::Isa;
+
+use super::{Backbone, Class, ImageNet, Row};
+use crate::error::{Error, ErrorKind, Result};
+use crate::network::{
+    Activation, BatchNorm, Convolution, Graph, Groups, Network, Node, Normalisation, Padding,
+};
+use crate::weights::{Reader, Weights};
+
+const EPSILON: f64 = 1e-3;
+const STEM: usize = 32;
+const FEATURES: usize = 1280;
+const CLASSES: usize = 1000;
+
+/// Blocks of one size in a row: the first has the stride, the others stride 1 and a skip connection.
+struct Stage {
+    blocks: usize,
+    kernel: usize,
+    stride: usize,
+    expansion: usize,
+    channels: usize,
+}
+
+/// EfficientNet-Lite0: table 1 of the EfficientNet paper (arXiv 1905.11946), whose B0 has the same widths and depths.
+const LITE0: [Stage; 7] = [
+    Stage { blocks: 1, kernel: 3, stride: 1, expansion: 1, channels: 16 },
+    Stage { blocks: 2, kernel: 3, stride: 2, expansion: 6, channels: 24 },
+    Stage { blocks: 2, kernel: 5, stride: 2, expansion: 6, channels: 40 },
+    Stage { blocks: 3, kernel: 3, stride: 2, expansion: 6, channels: 80 },
+    Stage { blocks: 3, kernel: 5, stride: 1, expansion: 6, channels: 112 },
+    Stage { blocks: 4, kernel: 5, stride: 2, expansion: 6, channels: 192 },
+    Stage { blocks: 1, kernel: 3, stride: 1, expansion: 6, channels: 320 },
+];
+
+/// What the weights file says about itself under the metadata key `topwork`.
+#[derive(Deserialize)]
+struct Record {
+    classes: Vec<Class>,
+    preprocessing: serde_json::Value,
+}
+
+/// The part of the preprocessing that the network's first layer does.
+#[derive(Deserialize)]
+struct FirstLayer {
+    mean: [f32; 3],
+    scale: [f32; 3],
+}
+
+pub(super) fn lite0(row: &Row, input: (usize, usize), isa: Isa) -> Result<Backbone> {
+    let weights = Weights::from_bytes(topwork_lite0::WEIGHTS)?;
+    let (record, FirstLayer { mean, scale }) = record(&weights)?;
+    let graph = Graph::new(input.0, input.1, Normalisation { mean, scale });
+    let ((graph, weight, bias), report) = Reader::fill(&weights, |reader| {
+        let graph = features(reader, &LITE0, graph);
+        let classifier = reader.child("_fc");
+        (graph, classifier.tensor("weight", &[CLASSES, FEATURES]), classifier.tensor("bias", &[CLASSES]))
+    });
+    report.require_exact()?;
+    if record.classes.len() != CLASSES {
+        return Err(damaged(format!("{} class names for {CLASSES} classes", record.classes.len())));
+    }
+    Ok(Backbone {
+        name: row.name,
+        digest: weights.digest(),
+        preprocessing: record.preprocessing,
+        network: Network::new(&graph, isa),
+        imagenet: ImageNet { weights: weight.values, bias: bias.values, classes: record.classes },
+        report,
+    })
+}
+
+fn record(weights: &Weights) -> Result<(Record, FirstLayer)> {
+    let json = weights.metadata("topwork").ok_or_else(|| damaged("no record under the key \"topwork\""))?;
+    let unreadable = |error: serde_json::Error| damaged("unreadable record").with_source(error);
+    let record: Record = serde_json::from_str(json).map_err(unreadable)?;
+    let first_layer = FirstLayer::deserialize(&record.preprocessing).map_err(unreadable)?;
+    Ok((record, first_layer))
+}
+
+fn damaged(message: impl Into<String>) -> Error {
+    Error::new(ErrorKind::Weights, message)
+}
+
+/// Stem, stages, last convolution, average.
+fn features(reader: &Reader, stages: &[Stage], mut graph: Graph) -> Graph {
+    let weights = reader.tensor("_conv_stem.weight", &[STEM, 3, 3, 3]);
+    let batch_norm = BatchNorm::read(&reader.child("_bn0"), STEM, EPSILON);
+    let stem = Convolution { stride: 2, ..convolution(weights, batch_norm) };
+    let mut node = graph.convolution("_conv_stem", graph.input(), stem);
+    let mut index = 0;
+    for stage in stages {
+        for repeat in 0..stage.blocks {
+            let stride = if repeat == 0 { stage.stride } else { 1 };
+            node = block(&reader.child("_blocks").child(index), index, stage, stride, node, &mut graph);
+            index += 1;
+        }
+    }
+    let channels = graph.shape(node).channels;
+    let weights = reader.tensor("_conv_head.weight", &[FEATURES, channels, 1, 1]);
+    let batch_norm = BatchNorm::read(&reader.child("_bn1"), FEATURES, EPSILON);
+    let node = graph.convolution("_conv_head", node, convolution(weights, batch_norm));
+    graph.global_average("_avg_pooling", node);
+    graph
+}
+
+/// Expand, depthwise, project; the input is added if the shapes agree.
+fn block(
+    reader: &Reader,
+    index: usize,
+    stage: &Stage,
+    stride: usize,
+    input: Node,
+    graph: &mut Graph,
+) -> Node {
+    let channels = graph.shape(input).channels;
+    let wide = channels * stage.expansion;
+    let name = |layer: &str| format!("_blocks.{index}.{layer}");
+    let norm = |layer: &str, channels: usize| BatchNorm::read(&reader.child(layer), channels, EPSILON);
+    let mut node = input;
+    if stage.expansion != 1 {
+        let weights = reader.tensor("_expand_conv.weight", &[wide, channels, 1, 1]);
+        node = graph.convolution(name("_expand_conv"), node, convolution(weights, norm("_bn0", wide)));
+    }
+    let weights = reader.tensor("_depthwise_conv.weight", &[wide, 1, stage.kernel, stage.kernel]);
+    let layer = convolution(weights, norm("_bn1", wide));
+    node = graph.convolution(
+        name("_depthwise_conv"),
+        node,
+        Convolution { groups: Groups::Depthwise, stride, ..layer },
+    );
+    let weights = reader.tensor("_project_conv.weight", &[stage.channels, wide, 1, 1]);
+    let layer = convolution(weights, norm("_bn2", stage.channels));
+    let residual = (stride == 1 && channels == stage.channels).then_some(input);
+    let layer = Convolution { residual, activation: Activation::Linear, ..layer };
+    graph.convolution(name("_project_conv"), node, layer)
+}
+
+/// The most frequent kind of layer; callers replace what differs.
+fn convolution(weights: crate::weights::Tensor, batch_norm: BatchNorm) -> Convolution {
+    Convolution {
+        groups: Groups::One,
+        stride: 1,
+        padding: Padding::Same,
+        weights,
+        batch_norm,
+        residual: None,
+        activation: Activation::Relu6,
+    }
+}

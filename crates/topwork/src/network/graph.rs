@@ -1,0 +1,184 @@
+//! A network as its checkpoint describes it: operations with weights and batch norms, nothing folded or packed yet.
+
+use topwork_kernels::epilogue::Activation;
+use topwork_kernels::window::Window;
+
+use crate::weights::{Reader, Tensor};
+
+/// A network under construction, for one input size. Operations are added in the order in which they run.
+#[derive(Clone, Debug)]
+pub struct Graph {
+    pub(super) normalisation: Normalisation,
+    pub(super) shapes: Vec<Shape>,
+    pub(super) operations: Vec<Operation>,
+}
+
+/// A tensor of the network: its input, or what an operation made.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Node(pub(super) usize);
+
+/// Size of a tensor: pixels row by row, the channels of a pixel together.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Shape {
+    /// Rows.
+    pub height: usize,
+    /// Columns.
+    pub width: usize,
+    /// Channels.
+    pub channels: usize,
+}
+
+impl Shape {
+    /// Values in the tensor.
+    pub fn len(&self) -> usize {
+        self.height * self.width * self.channels
+    }
+
+    /// Whether there are none.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+}
+
+/// How a pixel becomes a number: `(pixel - mean) / scale`, channel by channel, rounded to f32 once.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Normalisation {
+    /// Subtracted.
+    pub mean: [f32; 3],
+    /// Divided by.
+    pub scale: [f32; 3],
+}
+
+/// Zeros around the input of a convolution.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Padding {
+    /// TensorFlow's `SAME`.
+    Same,
+    /// That many on all sides.
+    Explicit(usize),
+}
+
+/// Whether an output channel sees all input channels or its own.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Groups {
+    /// All input channels.
+    One,
+    /// Its own alone.
+    Depthwise,
+}
+
+/// Batch normalisation with the statistics of training, one value a channel.
+#[derive(Clone, Debug)]
+pub struct BatchNorm {
+    pub(super) weight: Vec<f32>,
+    pub(super) bias: Vec<f32>,
+    pub(super) mean: Vec<f32>,
+    pub(super) variance: Vec<f32>,
+    pub(super) epsilon: f64,
+}
+
+impl BatchNorm {
+    /// The four tensors by PyTorch's names.
+    pub fn read(reader: &Reader, channels: usize, epsilon: f64) -> BatchNorm {
+        let values = |name| reader.tensor(name, &[channels]).values;
+        BatchNorm {
+            weight: values("weight"),
+            bias: values("bias"),
+            mean: values("running_mean"),
+            variance: values("running_var"),
+            epsilon,
+        }
+    }
+}
+
+/// A convolution and what follows it.
+#[derive(Clone, Debug)]
+pub struct Convolution {
+    /// All channels or each by itself.
+    pub groups: Groups,
+    /// Step in both directions.
+    pub stride: usize,
+    /// Zeros around the input.
+    pub padding: Padding,
+    /// `[out, in / groups, height, width]`.
+    pub weights: Tensor,
+    /// Follows the convolution, and is folded into it.
+    pub batch_norm: BatchNorm,
+    /// A tensor of the output's shape that is added before the activation.
+    pub residual: Option<Node>,
+    /// The end of the layer.
+    pub activation: Activation,
+}
+
+#[derive(Clone, Debug)]
+pub(super) struct Operation {
+    pub(super) name: String,
+    pub(super) input: Node,
+    pub(super) kind: OperationKind,
+}
+
+#[derive(Clone, Debug)]
+pub(super) enum OperationKind {
+    Convolution(Window, Box<Convolution>),
+    GlobalAverage,
+}
+
+impl Graph {
+    /// A network without layers, for photos of three channels and that size.
+    pub fn new(height: usize, width: usize, normalisation: Normalisation) -> Graph {
+        Graph { normalisation, shapes: vec![Shape { height, width, channels: 3 }], operations: Vec::new() }
+    }
+
+    /// The normalised photo.
+    pub fn input(&self) -> Node {
+        Node(0)
+    }
+
+    /// The size of a tensor.
+    pub fn shape(&self, node: Node) -> Shape {
+        self.shapes[node.0]
+    }
+
+    /// Adds a convolution.
+    ///
+    /// # Panics
+    /// If the weights, the batch norm or the residual do not have the shapes that the input asks for: the code that
+    /// builds the network contradicts itself.
+    pub fn convolution(&mut self, name: impl Into<String>, input: Node, layer: Convolution) -> Node {
+        let (name, from) = (name.into(), self.shape(input));
+        let [channels, depth, height, width] = layer.weights.shape[..] else {
+            panic!("{name}: weights of shape {:?}", layer.weights.shape);
+        };
+        match layer.groups {
+            Groups::One => assert_eq!(depth, from.channels, "{name}: input channels of the weights"),
+            Groups::Depthwise => {
+                assert_eq!((depth, channels), (1, from.channels), "{name}: depthwise weights")
+            }
+        }
+        assert_eq!(layer.batch_norm.weight.len(), channels, "{name}: channels of the batch norm");
+        let (size, kernel, stride) =
+            ((from.height, from.width), (height, width), (layer.stride, layer.stride));
+        let window = match layer.padding {
+            Padding::Same => Window::same(size, kernel, stride),
+            Padding::Explicit(zeros) => Window::padded(size, kernel, stride, (zeros, zeros)),
+        };
+        let (height, width) = window.output();
+        let shape = Shape { height, width, channels };
+        if let Some(residual) = layer.residual {
+            assert_eq!(self.shape(residual), shape, "{name}: shape of the residual");
+        }
+        self.add(Operation { name, input, kind: OperationKind::Convolution(window, Box::new(layer)) }, shape)
+    }
+
+    /// Adds the mean of each channel over all pixels.
+    pub fn global_average(&mut self, name: impl Into<String>, input: Node) -> Node {
+        let shape = Shape { height: 1, width: 1, channels: self.shape(input).channels };
+        self.add(Operation { name: name.into(), input, kind: OperationKind::GlobalAverage }, shape)
+    }
+
+    fn add(&mut self, operation: Operation, shape: Shape) -> Node {
+        self.operations.push(operation);
+        self.shapes.push(shape);
+        Node(self.shapes.len() - 1)
+    }
+}
