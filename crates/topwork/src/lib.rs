@@ -7,6 +7,8 @@
 //! ```
 
 mod error;
+pub mod metrics;
+pub mod report;
 
 pub use error::{Error, ErrorKind, Result};
 pub use topwork_kernels::Isa;
