@@ -8,6 +8,7 @@
 
 pub mod backbone;
 mod error;
+pub mod metrics;
 pub mod network;
 pub mod weights;
 

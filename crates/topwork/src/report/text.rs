@@ -1,0 +1,155 @@
+//! An evaluation as text for a terminal: scikit-learn's report, the confusion matrix, one-line figures.
+
+use std::fmt::Write as _;
+
+use crate::metrics::{ClassScores, ClassificationReport, ConfusionMatrix, Evaluation};
+
+/// scikit-learn's `classification_report(...)` at two digits, byte for byte. Names are shown by [`visible`].
+pub fn classification_text(report: &ClassificationReport) -> String {
+    const LONGEST_HEADING: &str = "weighted avg";
+    let names: Vec<String> = report.classes.iter().map(|(name, _)| visible(name)).collect();
+    let width = names.iter().map(|name| name.chars().count()).fold(LONGEST_HEADING.len(), usize::max);
+    let mut text =
+        format!("{:>width$}  {:>9} {:>9} {:>9} {:>9}\n\n", "", "precision", "recall", "f1-score", "support");
+    // Where no photo is right, scikit-learn 1.9 counts in floats (multilabel_confusion_matrix starts from np.zeros), and
+    // its text shows it.
+    let point = if report.accuracy == 0.0 { ".0" } else { "" };
+    let row = |name: &str, scores: &ClassScores| {
+        let ClassScores { precision, recall, f1, support } = scores;
+        let support = format!("{support}{point}");
+        format!("{name:>width$}  {precision:>9.2} {recall:>9.2} {f1:>9.2} {support:>9}\n")
+    };
+    for (name, (_, scores)) in names.iter().zip(&report.classes) {
+        text += &row(name, scores);
+    }
+    text.push('\n');
+    let support = format!("{}{point}", report.macro_average.support);
+    let accuracy = report.accuracy;
+    let _ = writeln!(text, "{:>width$}  {:>9} {:>9} {accuracy:>9.2} {support:>9}", "accuracy", "", "");
+    text += &row("macro avg", &report.macro_average);
+    text += &row(LONGEST_HEADING, &report.weighted_average);
+    text
+}
+
+/// The counts as a table: a row for each true class, a column for each predicted one. Above `limit` classes the most
+/// frequent mistakes instead, `limit` of them.
+pub fn confusion_text(matrix: &ConfusionMatrix, limit: usize) -> String {
+    let names: Vec<String> = matrix.labels().iter().map(|name| visible(name)).collect();
+    if names.len() > limit {
+        let line = |mistake: crate::metrics::Confusion| {
+            format!("{:>9}  {} → {}\n", mistake.count, visible(&mistake.actual), visible(&mistake.predicted))
+        };
+        return matrix.worst(limit).into_iter().map(line).collect();
+    }
+    let length = |name: &String| name.chars().count();
+    let widest = names.iter().map(length).max().unwrap_or(0).max("true \\ predicted".len());
+    let digits = matrix.n().to_string().len();
+    let columns: Vec<usize> = names.iter().map(|name| length(name).max(digits)).collect();
+    let mut text = format!("{:>widest$}", "true \\ predicted");
+    for (name, width) in names.iter().zip(&columns) {
+        let _ = write!(text, "  {name:>width$}");
+    }
+    for (name, row) in names.iter().zip(matrix.rows()) {
+        let _ = write!(text, "\n{name:>widest$}");
+        for (count, width) in row.iter().zip(&columns) {
+            let _ = write!(text, "  {count:>width$}");
+        }
+    }
+    text.push('\n');
+    text
+}
+
+/// "98.7 % of 1,000 photos (95 % interval 97.8 to 99.2 %)"; without photos "no photos".
+pub fn accuracy_text(evaluation: &Evaluation) -> String {
+    match (evaluation.accuracy, evaluation.accuracy_interval) {
+        (Some(accuracy), Some(interval)) => format!(
+            "{} % of {} photos ({:.0} % interval {} to {} %)",
+            percent(accuracy),
+            grouped(evaluation.n),
+            100.0 * interval.level,
+            percent(interval.low),
+            percent(interval.high),
+        ),
+        _ => "no photos".to_owned(),
+    }
+}
+
+/// A share as a percentage with one decimal, without the sign: ".9876" is "98.8". What is not all is never shown as 100.
+pub fn percent(share: f64) -> String {
+    let rounded = format!("{:.1}", 100.0 * share);
+    match rounded.as_str() {
+        "100.0" if share < 1.0 => "99.9".to_owned(),
+        "0.0" if share > 0.0 => "0.1".to_owned(),
+        _ => rounded,
+    }
+}
+
+/// Whole numbers with commas between thousands: 1,234,567.
+pub fn grouped(number: u64) -> String {
+    let digits = number.to_string();
+    let mut text = String::with_capacity(digits.len() + digits.len() / 3);
+    for (at, digit) in digits.chars().enumerate() {
+        if at > 0 && (digits.len() - at).is_multiple_of(3) {
+            text.push(',');
+        }
+        text.push(digit);
+    }
+    text
+}
+
+/// The name with everything made visible that could move the cursor or reorder the line: control characters, line and
+/// paragraph separators, and Unicode's direction marks are written as Rust escapes.
+pub fn visible(name: &str) -> String {
+    let mut text = String::with_capacity(name.len());
+    for character in name.chars() {
+        let hidden = character.is_control()
+            || matches!(character, '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
+        if hidden {
+            text.extend(character.escape_default());
+        } else {
+            text.push(character);
+        }
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn nothing_short_of_all_is_shown_as_all() {
+        for (share, expected) in
+            [(1.0, "100.0"), (0.9999, "99.9"), (0.0, "0.0"), (0.0001, "0.1"), (0.9876, "98.8")]
+        {
+            assert_eq!(percent(share), expected, "{share}");
+        }
+    }
+
+    #[test]
+    fn thousands_are_grouped() {
+        for (number, expected) in
+            [(0, "0"), (999, "999"), (1_000, "1,000"), (123_456, "123,456"), (1_234_567, "1,234,567")]
+        {
+            assert_eq!(grouped(number), expected);
+        }
+    }
+
+    #[test]
+    fn names_cannot_move_the_cursor() {
+        assert_eq!(visible("a\nb\t\u{1b}[31m\u{202e}é🐈"), "a\\nb\\t\\u{1b}[31m\\u{202e}é🐈");
+    }
+
+    #[test]
+    fn the_table_is_aligned_and_many_classes_become_a_list() {
+        let mut matrix = ConfusionMatrix::new(&["cats".to_owned(), "dogs".to_owned()]);
+        matrix.add(0, 0, 494);
+        matrix.add(0, 1, 6);
+        matrix.add(1, 1, 500);
+        assert_eq!(
+            confusion_text(&matrix, 30),
+            "true \\ predicted  cats  dogs\n            cats   494     6\n            dogs     0   500\n"
+        );
+        assert_eq!(confusion_text(&matrix, 1), "        6  cats → dogs\n");
+    }
+}
