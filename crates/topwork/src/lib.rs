@@ -8,5 +8,9 @@
 
 mod error;
 
+pub mod features;
+
+pub mod dataset;
+
 pub use error::{Error, ErrorKind, Result};
 pub use topwork_kernels::Isa;
