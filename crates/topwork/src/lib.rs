@@ -12,5 +12,9 @@ pub mod metrics;
 pub mod network;
 pub mod weights;
 
+pub mod features;
+
+pub mod dataset;
+
 pub use error::{Error, ErrorKind, Result};
 pub use topwork_kernels::Isa;

@@ -1,0 +1,369 @@
+//! A folder of class folders, or of sets of them, becomes a list of photos with labels.
+//!
+//! Which file is a photo is decided by its content, later: here everything counts that is not hidden and not
+//! left behind by a system. The class list is the byte-sorted names of the training set's class folders, fixed
+//! once; other sets are matched to it by name. Nothing here opens a file.
+
+use super::walk::{self, Entry, Found, Kind, entries, joined, walk};
+use super::{Dataset, Ignored, Sample, Set, Skipped, name, quoted, unknown_classes};
+use crate::error::{Error, ErrorKind, Result};
+use std::path::{Path, PathBuf};
+
+pub use walk::{MAXIMUM_DEPTH, MAXIMUM_FILES};
+
+/// A folder that holds class folders, and its name below the root.
+struct SetFolder {
+    set: Option<Set>,
+    path: PathBuf,
+    name: String,
+}
+
+/// How a folder is laid out.
+struct Layout {
+    /// One unnamed set, or the training set and those beside it.
+    sets: Vec<SetFolder>,
+    /// The folders above them that a link must not lead back to.
+    above: Vec<PathBuf>,
+    ignored: Vec<Ignored>,
+    notes: Vec<String>,
+}
+
+/// Reads the photos to train on.
+///
+/// `root` holds class folders; or folders for the sets (`train`, `training_set`, `val`, `testing`, …, see
+/// [`Set::named`]) that hold class folders; or a single folder that holds one of these. Photos may lie deeper
+/// inside a class folder. Links are followed, and a folder that a link leads back to is skipped as `loop`.
+///
+/// Rules: a class folder without files is left out, with a warning; in another set a class without photos is fine,
+/// a class that training does not have is an error; classes that differ only in upper and lower case are two
+/// classes, with a warning.
+///
+/// # Errors
+/// Kind `Dataset`, with a hint, for an empty folder, no class folder, one class only, no photo at all, two folders
+/// for one set, an unknown class; `Io` where the folder cannot be listed.
+pub fn read(root: &Path) -> Result<Dataset> {
+    let layout = understand(root, &[])?;
+    let training = layout.sets.iter().find(|folder| matches!(folder.set, None | Some(Set::Training)));
+    let Some(training) = training else {
+        let found: Vec<String> = layout.sets.iter().map(|folder| folder.name.clone()).collect();
+        let message = format!("there is no training set beside {}", quoted(&found));
+        return Err(Error::new(ErrorKind::Dataset, message)
+            .with_path(root)
+            .with_hint("call its folder train, training or training_set"));
+    };
+    let mut dataset = Dataset {
+        root: root.to_path_buf(),
+        ignored: layout.ignored,
+        notes: layout.notes,
+        ..Dataset::default()
+    };
+
+    let read = class_folders(training, &layout.above, &mut dataset)?;
+    if read.is_empty() {
+        return Err(no_class_folders(&training.path));
+    }
+    let (filled, empty): (Vec<_>, Vec<_>) = read.into_iter().partition(|(_, found)| !found.files.is_empty());
+    if !filled.is_empty() && !empty.is_empty() {
+        let names: Vec<String> = empty.iter().map(|(class, _)| class.clone()).collect();
+        dataset
+            .warnings
+            .push(format!("left out, for they hold no photo: the class folders {}", quoted(&names)));
+    }
+    for (_, found) in empty {
+        take(&mut dataset, found, None, training.set);
+    }
+    dataset.classes = filled.iter().map(|(class, _)| class.clone()).collect();
+    for (label, (_, found)) in filled.into_iter().enumerate() {
+        take(&mut dataset, found, Some(label), training.set);
+    }
+    check_classes(&dataset.classes, &training.path)?;
+    dataset.warnings.extend(twins(&dataset.classes));
+    for folder in layout.sets.iter().filter(|folder| !std::ptr::eq(*folder, training)) {
+        let set = folder.set.expect("only a training set has no name");
+        let read = class_folders(folder, &layout.above, &mut dataset)?;
+        if read.is_empty() {
+            dataset.ignored.push(Ignored { name: folder.name.clone(), reason: "no-classes" });
+            let shown = name::visible(&folder.name);
+            dataset
+                .warnings
+                .push(format!("not used: \"{shown}\" holds no class folders, so its photos have no labels"));
+        } else {
+            match_classes(&mut dataset, read, set)?;
+        }
+    }
+    dataset.sort();
+    Ok(dataset)
+}
+
+/// Reads photos of classes that are fixed already, for that set. Of a folder that holds several sets, the test set
+/// is taken, and a note says so. A class without photos is fine.
+///
+/// # Errors
+/// As [`read`], except that one class is enough.
+pub fn read_as(root: &Path, classes: &[String], set: Set) -> Result<Dataset> {
+    let mut layout = understand(root, classes)?;
+    let position = layout.sets.iter().position(|folder| matches!(folder.set, None | Some(Set::Test)));
+    let Some(position) = position else {
+        let found: Vec<String> = layout.sets.iter().map(|folder| folder.name.clone()).collect();
+        let message = format!("there is no test set beside {}", quoted(&found));
+        return Err(Error::new(ErrorKind::Dataset, message)
+            .with_path(root)
+            .with_hint("name the set's own folder"));
+    };
+    let folder = layout.sets.swap_remove(position);
+    let mut dataset = Dataset {
+        root: root.to_path_buf(),
+        classes: classes.to_vec(),
+        ignored: layout.ignored,
+        notes: layout.notes,
+        ..Dataset::default()
+    };
+    if folder.set.is_some() {
+        dataset.notes.push(format!("of several sets, \"{}\" is taken", name::visible(&folder.name)));
+        dataset
+            .ignored
+            .extend(layout.sets.into_iter().map(|other| Ignored { name: other.name, reason: "other-set" }));
+    }
+    let read = class_folders(&folder, &layout.above, &mut dataset)?;
+    if read.is_empty() {
+        return Err(no_class_folders(&folder.path));
+    }
+    match_classes(&mut dataset, read, set)?;
+    if dataset.samples.is_empty() {
+        return Err(
+            Error::new(ErrorKind::Dataset, "there is no photo in the class folders").with_path(&folder.path)
+        );
+    }
+    dataset.sort();
+    Ok(dataset)
+}
+
+/// What [`photos`] found.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Listing {
+    /// Name (the path as it was asked for, escaped as [`name`] says) and path of what may be a photo, sorted by name.
+    pub photos: Vec<(String, PathBuf)>,
+    /// What cannot be used.
+    pub skipped: Vec<Skipped>,
+    /// What is no photo by its name.
+    pub ignored: Vec<Ignored>,
+}
+
+/// All photos below a folder, at any depth, for prediction; of a path that is no folder, that path itself, whatever
+/// it is.
+///
+/// # Errors
+/// Kind `Dataset` for more than [`MAXIMUM_FILES`] files.
+pub fn photos(path: &Path) -> Result<Listing> {
+    let name = name::escape(path);
+    if !path.is_dir() {
+        return Ok(Listing { photos: vec![(name, path.to_path_buf())], ..Listing::default() });
+    }
+    let Found { files, skipped, ignored } = walk(path, &name, &[])?;
+    Ok(Listing { photos: files, skipped, ignored })
+}
+
+/// Finds out whether `root` holds classes, sets or one folder of them. A single folder called like one of `known`
+/// is a class.
+fn understand(root: &Path, known: &[String]) -> Result<Layout> {
+    let listed = list(root)?;
+    if let Some(layout) = sets(root, "", &listed)? {
+        return Ok(layout);
+    }
+    let folders: Vec<&Entry> = listed.iter().filter(|entry| is_folder(entry)).collect();
+    if let [only] = folders.as_slice()
+        && !known.contains(&name::escape_part(&only.name))
+        && let Ok(inner) = entries(&only.path)
+    {
+        let inner_name = joined("", &only.name);
+        let note = || format!("everything lies in the single folder \"{}\"", name::visible(&inner_name));
+        let layout = match sets(&only.path, &inner_name, &inner)? {
+            Some(layout) => Some(layout),
+            None if inner.iter().filter(|entry| is_folder(entry)).count() >= 2 => {
+                let folder = SetFolder { set: None, path: only.path.clone(), name: inner_name.clone() };
+                Some(Layout { sets: vec![folder], above: Vec::new(), ignored: Vec::new(), notes: Vec::new() })
+            }
+            None => None,
+        };
+        if let Some(mut layout) = layout {
+            layout.notes.push(note());
+            layout.above.push(root.to_path_buf());
+            layout.ignored.extend(ignored(&listed, "", "beside-classes"));
+            return Ok(layout);
+        }
+    }
+    if folders.is_empty() {
+        return Err(no_class_folders(root));
+    }
+    let folder = SetFolder { set: None, path: root.to_path_buf(), name: String::new() };
+    Ok(Layout { sets: vec![folder], above: Vec::new(), ignored: Vec::new(), notes: Vec::new() })
+}
+
+/// The sets that a folder holds, where it holds sets: all its folders are called like sets, or at least two are and
+/// hold folders themselves (a class may well be called "train").
+fn sets(base: &Path, prefix: &str, listed: &[Entry]) -> Result<Option<Layout>> {
+    let folders: Vec<&Entry> = listed.iter().filter(|entry| is_folder(entry)).collect();
+    let named: Vec<(Set, &Entry)> =
+        folders.iter().filter_map(|entry| Some((Set::named(entry.name.to_str()?)?, *entry))).collect();
+    let nested = named.iter().filter(|(_, entry)| holds_folders(&entry.path)).count();
+    let distinct = |set| named.iter().any(|&(other, _)| other == set);
+    let all = !folders.is_empty() && named.len() == folders.len();
+    if !(all || nested >= 2 && distinct(Set::Training)) {
+        return Ok(None);
+    }
+    let mut sets: Vec<SetFolder> = Vec::new();
+    for (set, entry) in &named {
+        if let Some(other) = sets.iter().find(|other| other.set == Some(*set)) {
+            let message = format!("two folders for the {} set: {}", set.as_str(), {
+                quoted(&[other.name.clone(), joined(prefix, &entry.name)])
+            });
+            return Err(Error::new(ErrorKind::Dataset, message)
+                .with_path(base)
+                .with_hint("keep one, or name the folder that holds the classes"));
+        }
+        let (path, name) = unwrapped(*set, entry.path.clone(), joined(prefix, &entry.name));
+        sets.push(SetFolder { set: Some(*set), path, name });
+    }
+    sets.sort_by_key(|folder| folder.set);
+    let mut beside = ignored(listed, prefix, "beside-sets");
+    let others = folders.iter().filter(|entry| !named.iter().any(|(_, named)| std::ptr::eq(*named, **entry)));
+    beside.extend(others.map(|entry| Ignored { name: joined(prefix, &entry.name), reason: "beside-sets" }));
+    Ok(Some(Layout { sets, above: vec![base.to_path_buf()], ignored: beside, notes: Vec::new() }))
+}
+
+/// Some archives hold `training_set/training_set/…`: the inner folder, where it is all there is.
+fn unwrapped(set: Set, path: PathBuf, name: String) -> (PathBuf, String) {
+    if let Ok(inner) = entries(&path) {
+        let mut visible = inner.iter().filter(|entry| !matches!(entry.kind, Kind::Ignored(_)));
+        if let (Some(only), None) = (visible.next(), visible.next())
+            && is_folder(only)
+            && only.name.to_str().and_then(Set::named) == Some(set)
+        {
+            return (only.path.clone(), joined(&name, &only.name));
+        }
+    }
+    (path, name)
+}
+
+fn list(folder: &Path) -> Result<Vec<Entry>> {
+    entries(folder).map_err(|source| Error::io("cannot list the folder", folder, source))
+}
+
+fn is_folder(entry: &Entry) -> bool {
+    matches!(entry.kind, Kind::Folder { .. })
+}
+
+fn holds_folders(folder: &Path) -> bool {
+    entries(folder).is_ok_and(|inner| inner.iter().any(is_folder))
+}
+
+/// What lies beside the folders that are used: by its name no photo, or for the reason that its place gives.
+fn ignored(listed: &[Entry], prefix: &str, place: &'static str) -> Vec<Ignored> {
+    listed
+        .iter()
+        .filter_map(|entry| match entry.kind {
+            Kind::Folder { .. } => None,
+            Kind::Ignored(reason) => Some(Ignored { name: joined(prefix, &entry.name), reason }),
+            Kind::File | Kind::Unusable(..) => {
+                Some(Ignored { name: joined(prefix, &entry.name), reason: place })
+            }
+        })
+        .collect()
+}
+
+/// The class folders of a set with all that lies in them, sorted by the bytes of the class names.
+fn class_folders(
+    folder: &SetFolder,
+    above: &[PathBuf],
+    dataset: &mut Dataset,
+) -> Result<Vec<(String, Found)>> {
+    let listed = list(&folder.path)?;
+    dataset.ignored.extend(ignored(&listed, &folder.name, "beside-classes"));
+    let mut above: Vec<&Path> = above.iter().map(PathBuf::as_path).collect();
+    above.push(&folder.path);
+    let mut classes = Vec::new();
+    for entry in listed.iter().filter(|entry| is_folder(entry)) {
+        let found = walk(&entry.path, &joined(&folder.name, &entry.name), &above)?;
+        classes.push((name::escape_part(&entry.name), found));
+    }
+    classes.sort_by(|a, b| a.0.as_bytes().cmp(b.0.as_bytes()));
+    Ok(classes)
+}
+
+fn take(dataset: &mut Dataset, found: Found, label: Option<usize>, set: Option<Set>) {
+    if let Some(label) = label {
+        dataset.samples.extend(found.files.into_iter().map(|(name, path)| Sample { name, path, label, set }));
+    }
+    dataset.skipped.extend(found.skipped.into_iter().map(|skipped| Skipped { label, set, ..skipped }));
+    dataset.ignored.extend(found.ignored);
+}
+
+/// Adds a set whose classes are known, by their names.
+fn match_classes(dataset: &mut Dataset, read: Vec<(String, Found)>, set: Set) -> Result<()> {
+    let mut unknown = Vec::new();
+    for (class, found) in read {
+        let label = dataset.classes.iter().position(|known| *known == class);
+        if label.is_none() && !found.files.is_empty() {
+            unknown.push(class);
+        } else {
+            take(dataset, found, label, Some(set));
+        }
+    }
+    if !unknown.is_empty() {
+        return Err(unknown_classes(&unknown, &dataset.classes, set));
+    }
+    let counts = dataset.counts(|sample| sample.set == Some(set));
+    let missing: Vec<String> = dataset
+        .classes
+        .iter()
+        .zip(counts)
+        .filter(|(_, count)| *count == 0)
+        .map(|(class, _)| class.clone())
+        .collect();
+    if !missing.is_empty() {
+        dataset.warnings.push(format!("the {} set has no photo of {}", set.as_str(), quoted(&missing)));
+    }
+    Ok(())
+}
+
+fn no_class_folders(folder: &Path) -> Error {
+    let files = entries(folder)
+        .map_or(0, |listed| listed.iter().filter(|entry| matches!(entry.kind, Kind::File)).count());
+    let (message, hint) = match files {
+        0 => ("the folder is empty", "DATA is a folder with one folder of photos a class"),
+        _ => (
+            "the folder has no class folders",
+            "put the photos of each class into a folder of its own, or name a CSV file with the columns filename and label",
+        ),
+    };
+    Error::new(ErrorKind::Dataset, message).with_path(folder).with_hint(hint)
+}
+
+/// # Errors
+/// Kind `Dataset` for fewer than two classes.
+pub(super) fn check_classes(classes: &[String], place: &Path) -> Result<()> {
+    let (message, hint) = match classes {
+        [] => ("there is no photo in the class folders".to_string(), "fill at least two of them"),
+        [only] => (
+            format!("there is only one class: {}", quoted(std::slice::from_ref(only))),
+            "a classifier needs at least two classes: add a folder of photos that show something else",
+        ),
+        _ => return Ok(()),
+    };
+    Err(Error::new(ErrorKind::Dataset, message).with_path(place).with_hint(hint))
+}
+
+/// A warning for classes that differ only in upper and lower case.
+pub(super) fn twins(classes: &[String]) -> Option<String> {
+    let mut lower: Vec<(String, &String)> =
+        classes.iter().map(|class| (class.to_lowercase(), class)).collect();
+    lower.sort();
+    let pairs: Vec<String> = lower
+        .windows(2)
+        .filter(|pair| pair[0].0 == pair[1].0)
+        .map(|pair| quoted(&[pair[0].1.clone(), pair[1].1.clone()]))
+        .collect();
+    (!pairs.is_empty()).then(|| {
+        format!("two classes each, though they differ only in upper and lower case: {}", pairs.join("; "))
+    })
+}

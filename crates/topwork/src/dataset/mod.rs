@@ -1,0 +1,209 @@
+//! Which photos there are, what they show and what each is for: folders and tables in, a plain list out.
+//!
+//! This is where the line starts and where it is split. Nothing here decodes a photo or writes a file; photos
+//! are only read, and only their listing, never their content, is read here.
+
+pub mod folder;
+pub mod manifest;
+pub mod name;
+pub mod split;
+pub mod table;
+mod walk;
+
+use crate::error::{Error, ErrorKind, Result};
+use serde::{Deserialize, Serialize};
+use std::path::{Path, PathBuf};
+
+/// What a photo is used for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Set {
+    /// The head learns from it.
+    Training,
+    /// Chooses the epoch and the like; never learned from.
+    Validation,
+    /// Looked at once, when everything is chosen.
+    Test,
+    /// Photos that a saved classifier is evaluated on.
+    Evaluation,
+    /// Training photos, each predicted by a head that has not seen it.
+    CrossValidation,
+}
+
+impl Set {
+    /// The name in files: `training`, `validation`, `test`, `evaluation`, `cross_validation`.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Set::Training => "training",
+            Set::Validation => "validation",
+            Set::Test => "test",
+            Set::Evaluation => "evaluation",
+            Set::CrossValidation => "cross_validation",
+        }
+    }
+
+    /// The set that people mean by that name of a folder or that value in a table: `train`, `Training_Set`,
+    /// `val`, `valid`, `validation-set`, `testing`, … in any case; `None` for any other word.
+    pub fn named(text: &str) -> Option<Set> {
+        let mut word: String =
+            text.chars().filter(|c| !matches!(c, '_' | '-' | ' ')).flat_map(char::to_lowercase).collect();
+        for ending in ["set", "data"] {
+            if let Some(stem) = word.strip_suffix(ending).filter(|stem| !stem.is_empty()) {
+                word = stem.to_string();
+            }
+        }
+        match word.as_str() {
+            "train" | "training" => Some(Set::Training),
+            "val" | "valid" | "validation" | "validate" => Some(Set::Validation),
+            "test" | "testing" => Some(Set::Test),
+            _ => None,
+        }
+    }
+}
+
+/// One photo and what it shows.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Sample {
+    /// The path below [`Dataset::root`] with `/` between its parts, escaped as [`name`] says.
+    pub name: String,
+    /// Where to read it.
+    pub path: PathBuf,
+    /// The index of its class in [`Dataset::classes`].
+    pub label: usize,
+    /// What the folder or the table says it is for; `None` where they leave that open.
+    pub set: Option<Set>,
+}
+
+/// A file that could have been a photo but is not used, and why.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Skipped {
+    /// As [`Sample::name`].
+    pub name: String,
+    /// Where it lies.
+    pub path: PathBuf,
+    /// A short code in lower case with hyphens, such as `missing`, `not-a-file`, `duplicate`.
+    pub reason: String,
+    /// The same for a person, with the other file or the system's message.
+    pub detail: String,
+    /// The class that it would have had, where it is known.
+    pub label: Option<usize>,
+    /// The set that it would have been in, where the folder or the table says so.
+    pub set: Option<Set>,
+}
+
+/// A file or folder that is no photo by its name or its place, so nobody misses it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Ignored {
+    /// As [`Sample::name`].
+    pub name: String,
+    /// A short code: `hidden`, `system`, `beside-classes`, `beside-sets`, `no-classes`.
+    pub reason: &'static str,
+}
+
+/// A folder or a table of photos, as it was understood.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Dataset {
+    /// The folder that the names are relative to.
+    pub root: PathBuf,
+    /// The names of the classes, sorted by bytes; a label is an index into them.
+    pub classes: Vec<String>,
+    /// The photos, sorted by set, class and name: the order of the directory on disk does not show.
+    pub samples: Vec<Sample>,
+    /// Files that are not used, sorted by name.
+    pub skipped: Vec<Skipped>,
+    /// What is no photo by its name or place, sorted by name.
+    pub ignored: Vec<Ignored>,
+    /// How the data were understood, where that was a choice.
+    pub notes: Vec<String>,
+    /// What a person should look at.
+    pub warnings: Vec<String>,
+}
+
+impl Dataset {
+    /// The number of photos of each class that `wanted` holds for.
+    pub fn counts(&self, wanted: impl Fn(&Sample) -> bool) -> Vec<usize> {
+        let mut counts = vec![0; self.classes.len()];
+        for sample in self.samples.iter().filter(|sample| wanted(sample)) {
+            counts[sample.label] += 1;
+        }
+        counts
+    }
+
+    /// The indices of the photos of that set.
+    pub fn of_set(&self, set: Option<Set>) -> Vec<usize> {
+        (0..self.samples.len()).filter(|&index| self.samples[index].set == set).collect()
+    }
+
+    /// Adds a test set that lies elsewhere, as [`open_as`] read it for the same classes.
+    pub fn add(&mut self, other: Dataset) {
+        debug_assert_eq!(self.classes, other.classes);
+        self.samples.extend(other.samples);
+        self.skipped.extend(other.skipped);
+        self.ignored.extend(other.ignored);
+        self.notes.extend(other.notes);
+        self.warnings.extend(other.warnings);
+        self.sort();
+    }
+
+    fn sort(&mut self) {
+        self.samples.sort_by(|a, b| {
+            (a.set, a.label, a.name.as_bytes(), &a.path).cmp(&(b.set, b.label, b.name.as_bytes(), &b.path))
+        });
+        self.skipped.sort_by(|a, b| (a.name.as_bytes(), &a.path).cmp(&(b.name.as_bytes(), &b.path)));
+        self.ignored.sort_by(|a, b| a.name.as_bytes().cmp(b.name.as_bytes()));
+    }
+}
+
+/// Reads the photos to train on: a folder (see [`folder::read`]) or a table (see [`table::read`]).
+///
+/// # Errors
+/// Kind `Dataset` where it cannot be understood, with a hint; `Io` where it cannot be read.
+pub fn open(data: &Path) -> Result<Dataset> {
+    if is_folder(data)? { folder::read(data) } else { table::read(data) }
+}
+
+/// Reads photos of classes that are already fixed, for that set: a class without photos is fine, a class that
+/// is not among `classes` is an error.
+///
+/// Of a folder that holds several sets, the test set is taken.
+///
+/// # Errors
+/// As [`open`], and kind `Dataset` for an unknown class, listing both sides.
+pub fn open_as(data: &Path, classes: &[String], set: Set) -> Result<Dataset> {
+    if is_folder(data)? { folder::read_as(data, classes, set) } else { table::read_as(data, classes, set) }
+}
+
+fn is_folder(data: &Path) -> Result<bool> {
+    let metadata = std::fs::metadata(data).map_err(|source| {
+        Error::io("cannot open the photos", data, source)
+            .with_hint("DATA is a folder of class folders, or a CSV file with the columns filename and label")
+    })?;
+    if metadata.is_dir() {
+        Ok(true)
+    } else if metadata.is_file() {
+        Ok(false)
+    } else {
+        Err(Error::new(ErrorKind::Dataset, "the photos are neither a folder nor a file").with_path(data))
+    }
+}
+
+/// The error for classes that the classifier does not know.
+fn unknown_classes(unknown: &[String], classes: &[String], set: Set) -> Error {
+    Error::new(
+        ErrorKind::Dataset,
+        format!(
+            "the {} set has {} that training does not know: {}; known are: {}",
+            set.as_str(),
+            if unknown.len() == 1 { "a class" } else { "classes" },
+            quoted(unknown),
+            quoted(classes)
+        ),
+    )
+    .with_hint("rename or remove that folder (or those rows): classes are matched by name, never by position")
+}
+
+/// Names for a message, quoted and safe for a terminal.
+fn quoted(names: &[String]) -> String {
+    let names: Vec<String> = names.iter().map(|name| format!("\"{}\"", name::visible(name))).collect();
+    names.join(", ")
+}

@@ -1,0 +1,359 @@
+//! Who trains, who validates, who tests; and that no photo does two of these.
+//!
+//! Pure functions over the list of photos and the digests of their bytes: no file is read, no clock, no order of
+//! the disk. A test photo influences nothing but its own duplicates, which leave training.
+
+use super::{Dataset, Sample, Set, Skipped, name, quoted};
+use crate::error::{Error, ErrorKind, Result};
+use std::collections::BTreeMap;
+
+/// BLAKE3 of a photo's bytes.
+pub type Digest = [u8; 32];
+
+/// How validation is taken from the training photos, where the data bring none.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Rule {
+    /// Of each class the photos whose BLAKE3(seed, bytes) is smallest: round(share · n) of them, halves up, but at
+    /// least one and never all; of a class with one photo none.
+    ///
+    /// The choice depends on the seed and the bytes alone. Renaming moves nobody, and one photo more or less moves
+    /// at most one other of its class and none of the others.
+    Stratified {
+        /// The part that validates, from 0 to below 1; 0 takes none.
+        share: f64,
+        /// Another seed, another choice.
+        seed: u64,
+    },
+    /// What `ImageDataGenerator(validation_split = share)` takes: of each class the first int(share · n) files.
+    ///
+    /// Counted are all files whose names end like [`KERAS_EXTENSIONS`], readable or not, in Keras' order (folders
+    /// by path, in each the files by name, by code point). Files that Keras does not see train. Two differences:
+    /// hidden files are not counted, and linked folders are. Source: keras 3.15
+    /// `legacy/preprocessing/image.py`, `_list_valid_filenames_in_directory`.
+    Keras {
+        /// The part that validates.
+        share: f64,
+    },
+    /// None: all photos train, as for cross-validation.
+    AllTrain,
+}
+
+/// The endings that Keras' `ImageDataGenerator` looks for, after lower-casing; without a dot, as in Keras.
+pub const KERAS_EXTENSIONS: [&str; 7] = ["png", "jpg", "jpeg", "bmp", "ppm", "tif", "tiff"];
+
+/// What to do with the same bytes in two classes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+pub enum Conflicts {
+    /// An error that lists them all.
+    #[default]
+    Error,
+    /// None of them is used; each is listed with the reason `conflict`.
+    Skip,
+}
+
+/// Who does what.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Split {
+    /// The set of each photo, in the order of [`Dataset::samples`]; `None` for one that is not used.
+    pub sets: Vec<Option<Set>>,
+    /// The photos that are not used for their content: `duplicate` and `conflict`. Unreadable ones are not among
+    /// them.
+    pub skipped: Vec<Skipped>,
+    /// How it was done, where that was a choice.
+    pub notes: Vec<String>,
+    /// What a person should look at.
+    pub warnings: Vec<String>,
+}
+
+impl Split {
+    /// The indices of the photos of that set.
+    pub fn of_set(&self, set: Set) -> Vec<usize> {
+        (0..self.sets.len()).filter(|&index| self.sets[index] == Some(set)).collect()
+    }
+}
+
+/// Splits the photos. `digests` is in the order of [`Dataset::samples`]; `None` for a photo that cannot be read.
+///
+/// Identical bytes are one sample: kept in test before validation before training, and there under the first name;
+/// the others are skipped as `duplicate`. Where the data bring a validation set, no rule takes another one.
+///
+/// # Errors
+/// Kind `Dataset` for conflicts that are not to be skipped, for a class without a photo that can train, and for
+/// fewer than two classes; `Configuration` for a share outside 0 to 1.
+pub fn split(
+    dataset: &Dataset,
+    digests: &[Option<Digest>],
+    rule: Rule,
+    conflicts: Conflicts,
+) -> Result<Split> {
+    assert_eq!(dataset.samples.len(), digests.len(), "one digest a photo");
+    if let Rule::Stratified { share, .. } | Rule::Keras { share } = rule
+        && !(0.0..1.0).contains(&share)
+    {
+        let message = format!("the share for validation must be at least 0 and below 1, not {share}");
+        return Err(Error::new(ErrorKind::Configuration, message));
+    }
+    let samples = &dataset.samples;
+    let mut sets: Vec<Set> = samples.iter().map(|sample| sample.set.unwrap_or(Set::Training)).collect();
+    let mut notes = Vec::new();
+    let mut warnings = Vec::new();
+    let brings_validation = sets.contains(&Set::Validation);
+    match rule {
+        Rule::AllTrain => {}
+        _ if brings_validation => notes.push("the data bring their own validation set".to_string()),
+        Rule::Keras { share } => keras(dataset, share, &mut sets, &mut notes),
+        Rule::Stratified { .. } => {}
+    }
+
+    let (mut skipped, dropped) = repeated(&dataset.classes, samples, &sets, digests, conflicts)?;
+    let used = |index: usize| digests[index].is_some() && !dropped[index];
+
+    if let Rule::Stratified { share, seed } = rule
+        && !brings_validation
+        && share > 0.0
+    {
+        for label in 0..dataset.classes.len() {
+            let pool = (0..samples.len()).filter(|&index| {
+                used(index) && samples[index].label == label && sets[index] == Set::Training
+            });
+            let mut pool: Vec<(Digest, usize)> =
+                pool.filter_map(|index| Some((rank(seed, digests[index].as_ref()?), index))).collect();
+            pool.sort();
+            for (_, index) in &pool[..validation_count(share, pool.len())] {
+                sets[*index] = Set::Validation;
+            }
+        }
+    }
+
+    let sets: Vec<Option<Set>> = (0..samples.len()).map(|index| used(index).then(|| sets[index])).collect();
+    check_training(dataset, &sets, &mut warnings)?;
+    skipped.sort_by(|a, b| (a.name.as_bytes(), a.set).cmp(&(b.name.as_bytes(), b.set)));
+    Ok(Split { sets, skipped, notes, warnings })
+}
+
+/// The place of a photo in the order in which its class goes to validation.
+fn rank(seed: u64, digest: &Digest) -> Digest {
+    let mut hasher = blake3::Hasher::new();
+    hasher.update(b"topwork split 1");
+    hasher.update(&seed.to_le_bytes());
+    hasher.update(digest);
+    *hasher.finalize().as_bytes()
+}
+
+fn validation_count(share: f64, photos: usize) -> usize {
+    match photos {
+        0 | 1 => 0,
+        _ => ((share * photos as f64 + 0.5).floor() as usize).clamp(1, photos - 1),
+    }
+}
+
+/// The same photos in `folds` parts for cross-validation, numbered from 0: each class is dealt out in the order of
+/// BLAKE3(seed, bytes), and each class goes on where the last one stopped, so that sizes differ by at most one.
+///
+/// # Errors
+/// Kind `Configuration` for fewer than two folds, or more than the smallest class has photos.
+pub fn folds(labels: &[usize], digests: &[Digest], folds: usize, seed: u64) -> Result<Vec<usize>> {
+    assert_eq!(labels.len(), digests.len(), "one digest a photo");
+    let mut classes: BTreeMap<usize, Vec<(Digest, usize)>> = BTreeMap::new();
+    for (index, (label, digest)) in labels.iter().zip(digests).enumerate() {
+        classes.entry(*label).or_default().push((rank(seed, digest), index));
+    }
+    let smallest = classes.values().map(Vec::len).min().unwrap_or(0);
+    if folds < 2 || folds > smallest {
+        let message = format!(
+            "{folds} folds do not fit: at least 2, and at most as many as the smallest class has photos ({smallest})"
+        );
+        return Err(Error::new(ErrorKind::Configuration, message));
+    }
+    let mut fold_of = vec![0; labels.len()];
+    let mut next = 0;
+    for class in classes.values_mut() {
+        class.sort();
+        for (_, index) in class {
+            fold_of[*index] = next;
+            next = (next + 1) % folds;
+        }
+    }
+    Ok(fold_of)
+}
+
+/// Finds identical bytes among photos that can be read: what is dropped, and for which reason.
+///
+/// # Errors
+/// Kind `Dataset` for identical bytes in two classes, listing them all, unless they are to be skipped.
+fn repeated(
+    classes: &[String],
+    samples: &[Sample],
+    sets: &[Set],
+    digests: &[Option<Digest>],
+    conflicts: Conflicts,
+) -> Result<(Vec<Skipped>, Vec<bool>)> {
+    let mut groups: BTreeMap<Digest, Vec<usize>> = BTreeMap::new();
+    for (index, digest) in digests.iter().enumerate() {
+        if let Some(digest) = digest {
+            groups.entry(*digest).or_default().push(index);
+        }
+    }
+    let mut groups: Vec<Vec<usize>> = groups.into_values().filter(|group| group.len() > 1).collect();
+    for group in &mut groups {
+        group.sort_by_key(|&index| (kept_rank(sets[index]), samples[index].name.as_bytes(), index));
+    }
+    groups.sort_by_key(|group| (samples[group[0]].name.as_bytes(), group[0]));
+
+    let mut skipped = Vec::new();
+    let mut dropped = vec![false; samples.len()];
+    let mut listed = Vec::new();
+    let mut drop = |index: usize, reason: &str, detail: String| {
+        let Sample { name, path, label, .. } = samples[index].clone();
+        skipped.push(Skipped {
+            name,
+            path,
+            reason: reason.into(),
+            detail,
+            label: Some(label),
+            set: Some(sets[index]),
+        });
+        dropped[index] = true;
+    };
+    for group in &groups {
+        let first = group[0];
+        if group.iter().all(|&index| samples[index].label == samples[first].label) {
+            for &index in &group[1..] {
+                drop(
+                    index,
+                    "duplicate",
+                    format!("the same bytes as {} ({})", samples[first].name, sets[first].as_str()),
+                );
+            }
+            continue;
+        }
+        let members: Vec<String> = group
+            .iter()
+            .map(|&index| {
+                let class = &classes[samples[index].label];
+                format!("\"{}\" ({})", name::visible(&samples[index].name), name::visible(class))
+            })
+            .collect();
+        listed.push(members.join(" = "));
+        for &index in group {
+            let other = group.iter().find(|&&other| samples[other].label != samples[index].label);
+            let other = &samples[*other.expect("a conflict has two labels")];
+            drop(index, "conflict", format!("the same bytes as {} ({})", other.name, classes[other.label]));
+        }
+    }
+    if conflicts == Conflicts::Error && !listed.is_empty() {
+        let message = format!(
+            "the same bytes lie in two classes, {}: {}",
+            if listed.len() == 1 { "once".to_string() } else { format!("{} times", listed.len()) },
+            listed.join("; ")
+        );
+        return Err(Error::new(ErrorKind::Dataset, message)
+            .with_hint("remove the wrong ones, or leave all of them out with --conflicts skip"));
+    }
+    Ok((skipped, dropped))
+}
+
+fn kept_rank(set: Set) -> u8 {
+    match set {
+        Set::Test | Set::Evaluation => 0,
+        Set::Validation => 1,
+        Set::Training | Set::CrossValidation => 2,
+    }
+}
+
+fn keras(dataset: &Dataset, share: f64, sets: &mut [Set], notes: &mut Vec<String>) {
+    let mut unseen = 0;
+    for label in 0..dataset.classes.len() {
+        let trains = |set: Option<Set>| matches!(set, None | Some(Set::Training));
+        let mut files: Vec<(KerasOrder, Option<usize>)> = Vec::new();
+        for (index, sample) in dataset.samples.iter().enumerate() {
+            if sample.label == label && trains(sample.set) {
+                if keras_sees(&sample.name) {
+                    files.push((keras_order(&sample.name), Some(index)));
+                } else {
+                    unseen += 1;
+                }
+            }
+        }
+        for skipped in &dataset.skipped {
+            // Folders were never files for Keras; whatever else has the name of a photo was counted.
+            let counted =
+                !matches!(skipped.reason.as_str(), "loop" | "too-deep") && keras_sees(&skipped.name);
+            if skipped.label == Some(label) && trains(skipped.set) && counted {
+                files.push((keras_order(&skipped.name), None));
+            }
+        }
+        files.sort();
+        // Python's int() cuts off, and the product is of two f64, as here.
+        let count = (share * files.len() as f64) as usize;
+        for (_, index) in &files[..count] {
+            if let Some(index) = index {
+                sets[*index] = Set::Validation;
+            }
+        }
+    }
+    if unseen > 0 {
+        notes.push(format!("{unseen} photos whose names Keras does not look at train"));
+    }
+}
+
+fn keras_sees(name: &str) -> bool {
+    let lower = name.to_lowercase();
+    KERAS_EXTENSIONS.iter().any(|ending| lower.ends_with(ending))
+}
+
+/// Folder, then file, each as Python compares strings.
+type KerasOrder = (Vec<u32>, Vec<u32>);
+
+fn keras_order(name: &str) -> KerasOrder {
+    let (folder, file) = name.rsplit_once('/').unwrap_or(("", name));
+    (code_points(folder), code_points(file))
+}
+
+/// Python's code points of a file name: a byte that is not UTF-8 becomes a lone surrogate (`surrogateescape`).
+fn code_points(escaped: &str) -> Vec<u32> {
+    let bytes = name::unescape_bytes(escaped).unwrap_or_else(|_| escaped.as_bytes().to_vec());
+    let mut points = Vec::with_capacity(bytes.len());
+    for chunk in bytes.utf8_chunks() {
+        points.extend(chunk.valid().chars().map(u32::from));
+        points.extend(chunk.invalid().iter().map(|byte| 0xdc00 + u32::from(*byte)));
+    }
+    points
+}
+
+fn check_training(dataset: &Dataset, sets: &[Option<Set>], warnings: &mut Vec<String>) -> Result<()> {
+    let count = |set: Set| {
+        let mut counts = vec![0_usize; dataset.classes.len()];
+        for (sample, of) in dataset.samples.iter().zip(sets) {
+            if *of == Some(set) {
+                counts[sample.label] += 1;
+            }
+        }
+        counts
+    };
+    let with = |counts: &[usize], wanted: usize| -> Vec<String> {
+        let classes = dataset.classes.iter().zip(counts);
+        classes.filter(|(_, count)| **count == wanted).map(|(class, _)| class.clone()).collect()
+    };
+    if dataset.classes.len() < 2 {
+        let message = format!("a classifier needs two classes, there is: {}", quoted(&dataset.classes));
+        return Err(Error::new(ErrorKind::Dataset, message));
+    }
+    let training = count(Set::Training);
+    let empty = with(&training, 0);
+    if !empty.is_empty() {
+        let message = format!("no photo to train on is left of {}", quoted(&empty));
+        return Err(Error::new(ErrorKind::Dataset, message)
+            .with_hint("the list of skipped files says why; add photos, or remove that class"));
+    }
+    let single = with(&training, 1);
+    if !single.is_empty() {
+        warnings.push(format!("only one photo trains of {}", quoted(&single)));
+    }
+    let validation = count(Set::Validation);
+    let unseen = with(&validation, 0);
+    if validation.iter().any(|count| *count > 0) && !unseen.is_empty() {
+        warnings.push(format!("validation has no photo of {}", quoted(&unseen)));
+    }
+    Ok(())
+}

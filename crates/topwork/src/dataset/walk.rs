@@ -1,0 +1,220 @@
+//! One folder after another, in an order that does not depend on the disk: what may be a photo, what is not
+//! looked at, and what cannot be used.
+//!
+//! Only names and kinds are looked at: no file is opened, so a pipe or a device cannot block. Links are followed,
+//! and a folder is entered once at most, so loops end. An explicit stack: depth costs no call stack.
+
+use super::{Ignored, Skipped, name};
+use crate::error::{Error, ErrorKind, Result};
+use std::collections::HashSet;
+use std::ffi::{OsStr, OsString};
+use std::path::{Path, PathBuf};
+
+/// Folders nested deeper below the start than this are skipped as `too-deep`.
+pub const MAXIMUM_DEPTH: usize = 64;
+
+/// More files than this in one listing are an error.
+pub const MAXIMUM_FILES: usize = 10_000_000;
+
+/// An entry of a folder, before its place decides what it is.
+pub(super) struct Entry {
+    pub(super) name: OsString,
+    pub(super) path: PathBuf,
+    pub(super) kind: Kind,
+}
+
+pub(super) enum Kind {
+    /// A regular file, or a link to one.
+    File,
+    Folder {
+        linked: bool,
+    },
+    /// By its name no photo; the reason.
+    Ignored(&'static str),
+    /// Neither file nor folder, or not to be found out; reason and detail.
+    Unusable(&'static str, String),
+}
+
+/// The entries of a folder, sorted by the bytes of their names.
+pub(super) fn entries(folder: &Path) -> std::io::Result<Vec<Entry>> {
+    let mut entries = Vec::new();
+    for entry in std::fs::read_dir(folder)? {
+        let entry = entry?;
+        let name = entry.file_name();
+        let path = entry.path();
+        let kind = match ignored_name(&name) {
+            Some(reason) => Kind::Ignored(reason),
+            None => match entry.file_type() {
+                Ok(file_type) if file_type.is_symlink() => match std::fs::metadata(&path) {
+                    Ok(metadata) => kind(metadata.file_type(), true),
+                    Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
+                        Kind::Unusable("missing", "a link that leads nowhere".to_string())
+                    }
+                    Err(error) => unusable(&error),
+                },
+                Ok(file_type) => kind(file_type, false),
+                Err(error) => unusable(&error),
+            },
+        };
+        entries.push(Entry { name, path, kind });
+    }
+    entries.sort_by(|a, b| a.name.as_encoded_bytes().cmp(b.name.as_encoded_bytes()));
+    Ok(entries)
+}
+
+fn kind(file_type: std::fs::FileType, linked: bool) -> Kind {
+    if file_type.is_file() {
+        Kind::File
+    } else if file_type.is_dir() {
+        Kind::Folder { linked }
+    } else {
+        Kind::Unusable("not-a-file", special(file_type).to_string())
+    }
+}
+
+#[cfg(unix)]
+fn special(file_type: std::fs::FileType) -> &'static str {
+    use std::os::unix::fs::FileTypeExt;
+    if file_type.is_fifo() {
+        "a named pipe"
+    } else if file_type.is_socket() {
+        "a socket"
+    } else if file_type.is_block_device() || file_type.is_char_device() {
+        "a device"
+    } else {
+        "neither a file nor a folder"
+    }
+}
+
+#[cfg(not(unix))]
+fn special(_: std::fs::FileType) -> &'static str {
+    "neither a file nor a folder"
+}
+
+pub(super) fn unusable(error: &std::io::Error) -> Kind {
+    let reason = match error.kind() {
+        std::io::ErrorKind::PermissionDenied => "no-permission",
+        std::io::ErrorKind::NotFound => "missing",
+        _ => "io",
+    };
+    Kind::Unusable(reason, error.to_string())
+}
+
+/// Why nothing of that name is ever a photo: hidden by a leading dot (`.DS_Store`, `._x.jpg`, `.ipynb_checkpoints`,
+/// `.git`), or left behind by Windows, macOS or a Synology (`Thumbs.db`, `desktop.ini`, `__MACOSX`, `@eaDir`).
+pub(super) fn ignored_name(name: &OsStr) -> Option<&'static str> {
+    let name = name.as_encoded_bytes();
+    if name.starts_with(b".") {
+        return Some("hidden");
+    }
+    let system: [&[u8]; 5] = [b"thumbs.db", b"ehthumbs.db", b"desktop.ini", b"__macosx", b"@eadir"];
+    system.iter().any(|junk| name.eq_ignore_ascii_case(junk)).then_some("system")
+}
+
+/// What tells one folder from another, however it is reached.
+#[cfg(unix)]
+type Identity = (u64, u64);
+#[cfg(not(unix))]
+type Identity = PathBuf;
+
+#[cfg(unix)]
+fn identity(folder: &Path) -> std::io::Result<Identity> {
+    use std::os::unix::fs::MetadataExt;
+    std::fs::metadata(folder).map(|metadata| (metadata.dev(), metadata.ino()))
+}
+
+#[cfg(not(unix))]
+fn identity(folder: &Path) -> std::io::Result<Identity> {
+    std::fs::canonicalize(folder)
+}
+
+/// All that lies below a folder, at any depth, sorted by name.
+#[derive(Default)]
+pub(super) struct Found {
+    /// Name and path of everything that may be a photo.
+    pub(super) files: Vec<(String, PathBuf)>,
+    pub(super) skipped: Vec<Skipped>,
+    pub(super) ignored: Vec<Ignored>,
+}
+
+impl Found {
+    pub(super) fn skip(&mut self, name: String, path: PathBuf, reason: &str, detail: impl Into<String>) {
+        let (reason, detail) = (reason.to_string(), detail.into());
+        self.skipped.push(Skipped { name, path, reason, detail, label: None, set: None });
+    }
+
+    fn sort(&mut self) {
+        self.files.sort_by(|a, b| a.0.as_bytes().cmp(b.0.as_bytes()));
+        self.skipped.sort_by(|a, b| a.name.as_bytes().cmp(b.name.as_bytes()));
+        self.ignored.sort_by(|a, b| a.name.as_bytes().cmp(b.name.as_bytes()));
+    }
+}
+
+/// Walks a folder whose own name is `prefix`, never entering the folders `above` it again.
+///
+/// Real folders come before links, so that a photo reached both ways keeps its real name.
+///
+/// # Errors
+/// Kind `Dataset` for more than [`MAXIMUM_FILES`] files; what cannot be read is skipped, not an error.
+pub(super) fn walk(folder: &Path, prefix: &str, above: &[&Path]) -> Result<Found> {
+    let mut entered: HashSet<Identity> = above.iter().filter_map(|path| identity(path).ok()).collect();
+    let mut found = Found::default();
+    let mut real = vec![(folder.to_path_buf(), prefix.to_string(), 0)];
+    let mut linked = std::collections::VecDeque::new();
+    while let Some((folder, prefix, depth)) = real.pop().or_else(|| linked.pop_front()) {
+        match identity(&folder) {
+            Ok(identity) if entered.insert(identity) => {}
+            Ok(_) => {
+                found.skip(prefix, folder, "loop", "a folder that is read already");
+                continue;
+            }
+            Err(error) => {
+                skip_unusable(&mut found, prefix, folder, &error);
+                continue;
+            }
+        }
+        let entries = match entries(&folder) {
+            Ok(entries) => entries,
+            Err(error) => {
+                skip_unusable(&mut found, prefix, folder, &error);
+                continue;
+            }
+        };
+        for entry in entries.into_iter().rev() {
+            let name = joined(&prefix, &entry.name);
+            match entry.kind {
+                Kind::File => found.files.push((name, entry.path)),
+                Kind::Folder { .. } if depth >= MAXIMUM_DEPTH => {
+                    let detail = format!("more than {MAXIMUM_DEPTH} folders deep");
+                    found.skip(name, entry.path, "too-deep", detail);
+                }
+                Kind::Folder { linked: true } => linked.push_back((entry.path, name, depth + 1)),
+                Kind::Folder { linked: false } => real.push((entry.path, name, depth + 1)),
+                Kind::Ignored(reason) => found.ignored.push(Ignored { name, reason }),
+                Kind::Unusable(reason, detail) => found.skip(name, entry.path, reason, detail),
+            }
+        }
+        if found.files.len() > MAXIMUM_FILES {
+            let message = format!("more than {MAXIMUM_FILES} files");
+            return Err(Error::new(ErrorKind::Dataset, message).with_path(folder));
+        }
+    }
+    found.sort();
+    Ok(found)
+}
+
+fn skip_unusable(found: &mut Found, name: String, path: PathBuf, error: &std::io::Error) {
+    if let Kind::Unusable(reason, detail) = unusable(error) {
+        found.skip(name, path, reason, detail);
+    }
+}
+
+/// The name of an entry of the folder called `prefix`; the root's own prefix is empty.
+pub(super) fn joined(prefix: &str, entry: &OsStr) -> String {
+    let part = name::escape_part(entry);
+    if prefix.is_empty() || prefix.ends_with('/') {
+        format!("{prefix}{part}")
+    } else {
+        format!("{prefix}/{part}")
+    }
+}
