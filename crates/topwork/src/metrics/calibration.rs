@@ -7,7 +7,10 @@ use super::pairwise_sum;
 /// Probabilities are clipped to [ε, 1 − ε] with the f64 epsilon, as `sklearn.metrics.log_loss` 1.9 does; what is not a
 /// number counts as impossible. `ln` is libm's, so that the figure is the same on every machine. `None` without photos.
 pub fn log_loss(true_class_probabilities: &[f64]) -> Option<f64> {
-    let loss = |probability: &f64| -libm::log(probability.max(f64::EPSILON).min(1.0 - f64::EPSILON));
+    let loss = |probability: &f64| {
+        let known = if probability.is_nan() { 0.0 } else { *probability };
+        -libm::log(known.clamp(f64::EPSILON, 1.0 - f64::EPSILON))
+    };
     let losses: Vec<f64> = true_class_probabilities.iter().map(loss).collect();
     (!losses.is_empty()).then(|| pairwise_sum(&losses) / losses.len() as f64)
 }

@@ -74,6 +74,38 @@ pub fn accuracy_text(evaluation: &Evaluation) -> String {
     }
 }
 
+/// One plain sentence or two on what the figures of a set mean.
+pub fn verdict(evaluation: &Evaluation) -> String {
+    let (Some(interval), Some(baseline)) = (evaluation.accuracy_interval, &evaluation.baseline) else {
+        return "There was no photo to judge by.".to_owned();
+    };
+    let matrix = &evaluation.confusion_matrix;
+    let simple = format!("always answering “{}”", visible(&baseline.class));
+    let share = percent(baseline.accuracy);
+    let mut text = if interval.low > baseline.accuracy {
+        format!("Clearly better than {simple}, which would be right for {share} %.")
+    } else if interval.high < baseline.accuracy {
+        format!("Worse than {simple}, which would be right for {share} %.")
+    } else {
+        format!(
+            "Not clearly better than {simple}, which would be right for {share} %: the difference may be chance."
+        )
+    };
+    let answered: Vec<usize> =
+        (0..matrix.labels().len()).filter(|class| matrix.predicted()[*class] > 0).collect();
+    let shown = matrix.support().iter().filter(|support| **support > 0).count();
+    if let ([only], true) = (&answered[..], shown > 1) {
+        text += &format!(" Every photo was called “{}”.", visible(&matrix.labels()[*only]));
+    }
+    if shown == 1 {
+        text += " All photos are of one class, so this says nothing about telling classes apart.";
+    }
+    if interval.high - interval.low > 0.1 {
+        text += " With so few photos the interval is wide; more labelled photos would narrow it.";
+    }
+    text
+}
+
 /// A share as a percentage with one decimal, without the sign: ".9876" is "98.8". What is not all is never shown as 100.
 pub fn percent(share: f64) -> String {
     let rounded = format!("{:.1}", 100.0 * share);
