@@ -5,6 +5,8 @@
 //! compiled, and may have faster versions, one file an instruction set. Which one runs is decided by the
 //! [`Isa`] value that the caller passes.
 
+mod arch;
 pub mod isa;
+pub mod resample;
 
 pub use isa::Isa;

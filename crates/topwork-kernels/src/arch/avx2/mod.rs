@@ -1,0 +1,3 @@
+//! x86-64 with AVX2 and FMA.
+
+pub(crate) mod resample;

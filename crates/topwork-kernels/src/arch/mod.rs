@@ -1,0 +1,4 @@
+//! The kernels of each instruction set, one folder a set.
+
+#[cfg(target_arch = "x86_64")]
+pub(crate) mod avx2;
