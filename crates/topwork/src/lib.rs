@@ -7,6 +7,8 @@
 //! ```
 
 mod error;
+pub mod photo;
+pub mod preprocess;
 
 pub use error::{Error, ErrorKind, Result};
 pub use topwork_kernels::Isa;
