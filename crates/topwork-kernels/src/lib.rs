@@ -14,5 +14,7 @@ pub mod gemm;
 pub mod isa;
 pub mod reference;
 pub mod window;
+pub mod isa;
+pub mod resample;
 
 pub use isa::Isa;

@@ -15,6 +15,8 @@ pub mod weights;
 pub mod features;
 
 pub mod dataset;
+pub mod photo;
+pub mod preprocess;
 
 pub use error::{Error, ErrorKind, Result};
 pub use topwork_kernels::Isa;

@@ -4,3 +4,6 @@
 
 pub(crate) mod depthwise;
 pub(crate) mod gemm;
+//! x86-64 with AVX2 and FMA.
+
+pub(crate) mod resample;

@@ -1,0 +1,224 @@
+//! The resampler's passes with AVX2: the same bits as the plain loops.
+//!
+//! A sum of bytes times 22-bit weights needs 32-bit products, which AVX2 makes slowly. A weight is therefore
+//! split into `high · 2¹¹ + low`, both of which fit 16 bits, so that `vpmaddwd` multiplies and adds two taps at
+//! once, exactly; the two sums are joined in 32 bits at the end. As all of it is exact modulo 2³², and the
+//! true sum fits 32 bits, the order of the additions does not matter.
+
+use crate::isa::{Isa, Level};
+use crate::resample::{Axis, CHANNELS, PRECISION, Split};
+use std::arch::x86_64::*;
+
+const HALF: i32 = 1 << (PRECISION - 1);
+/// Bytes that a wide load may read behind the last pixel under the weights.
+const SLACK: usize = 4;
+/// Rows that share one load of the weights.
+const ROWS: usize = 4;
+
+/// From rows of the source's width to rows of the crop's width. `tail` is memory to be reused.
+pub(crate) fn horizontal(isa: Isa, axis: &Axis, pixels: &[u8], tail: &mut Vec<u8>, out: &mut [u8]) {
+    assert_eq!(isa.level(), Level::Avx2);
+    let (stride, out_stride) = (axis.source * CHANNELS, axis.len() * CHANNELS);
+    let rows = pixels.len() / stride;
+    assert_eq!(out.len(), rows * out_stride, "{rows} rows");
+    let last = axis.starts.last().map_or(0, |start| *start as usize);
+    let reach = (last + axis.taps) * CHANNELS + SLACK;
+    // Rows behind which the slice goes on far enough; the last ones move to where it does.
+    let roomy = if pixels.len() < reach { 0 } else { (pixels.len() - reach) / stride + 1 }.min(rows);
+    let rest = &pixels[roomy * stride..];
+    tail.clear();
+    tail.extend_from_slice(rest);
+    tail.resize(rest.len() + reach, 0);
+    let (out_body, out_rest) = out.split_at_mut(roomy * out_stride);
+    // SAFETY: `isa` proves AVX2. `reach` bytes from the start of each row lie in the slice: for the body by the
+    // choice of `roomy`, for the rest by the padding.
+    unsafe {
+        horizontal_rows(axis, pixels, stride, reach, out_body);
+        horizontal_rows(axis, tail, stride, reach, out_rest);
+    }
+}
+
+/// # Safety
+/// For each row of `out`, `reach` bytes from the start of that row of `pixels` lie in the slice, where `reach`
+/// is what the last target pixel reads.
+#[target_feature(enable = "avx2")]
+unsafe fn horizontal_rows(axis: &Axis, pixels: &[u8], stride: usize, reach: usize, out: &mut [u8]) {
+    let out_stride = axis.len() * CHANNELS;
+    let rows = out.len() / out_stride;
+    assert!(rows == 0 || (rows - 1) * stride + reach <= pixels.len());
+    for first in (0..rows).step_by(ROWS) {
+        // Where fewer rows are left, the last one is made several times.
+        let row = |index: usize| (first + index).min(rows - 1);
+        let sources: [&[u8]; ROWS] = std::array::from_fn(|index| &pixels[row(index) * stride..][..reach]);
+        // SAFETY: the slices are `reach` bytes long; `row` is below `rows`.
+        unsafe { horizontal_group(axis, sources, out, std::array::from_fn(|index| row(index) * out_stride)) }
+    }
+}
+
+/// Four rows: a vector holds one pixel's channels of two rows, one in each half.
+///
+/// # Safety
+/// The sources are as long as the last target pixel reads; a row of `out` lies at each of `offsets`.
+#[target_feature(enable = "avx2")]
+unsafe fn horizontal_group(axis: &Axis, sources: [&[u8]; ROWS], out: &mut [u8], offsets: [usize; ROWS]) {
+    const NONE: i8 = -1;
+    // Channel by channel, two neighbouring pixels as 16-bit numbers: r0 r1 g0 g1 b0 b1 and four zero bytes.
+    #[rustfmt::skip]
+    let front = _mm256_setr_epi8(
+        0, NONE, 3, NONE, 1, NONE, 4, NONE, 2, NONE, 5, NONE, NONE, NONE, NONE, NONE,
+        0, NONE, 3, NONE, 1, NONE, 4, NONE, 2, NONE, 5, NONE, NONE, NONE, NONE, NONE,
+    );
+    #[rustfmt::skip]
+    let back = _mm256_setr_epi8(
+        6, NONE, 9, NONE, 7, NONE, 10, NONE, 8, NONE, 11, NONE, NONE, NONE, NONE, NONE,
+        6, NONE, 9, NONE, 7, NONE, 10, NONE, 8, NONE, 11, NONE, NONE, NONE, NONE, NONE,
+    );
+    let pairs = axis.taps / 2;
+    let width = axis.len();
+    for target in 0..width {
+        let start = axis.starts[target] as usize * CHANNELS;
+        let weights = &axis.split[target * pairs..][..pairs];
+        let (mut low, mut high) = ([_mm256_set1_epi32(HALF); 2], [_mm256_setzero_si256(); 2]);
+        let (quads, rest) = weights.as_chunks::<2>();
+        for (quad, [first, second]) in quads.iter().enumerate() {
+            let at = start + quad * 4 * CHANNELS;
+            for half in 0..2 {
+                // SAFETY: 16 bytes from the first of four pixels that are read: 12 and SLACK.
+                let bytes = unsafe {
+                    _mm256_set_m128i(
+                        _mm_loadu_si128(sources[half * 2 + 1].as_ptr().add(at).cast()),
+                        _mm_loadu_si128(sources[half * 2].as_ptr().add(at).cast()),
+                    )
+                };
+                for (order, weight) in [(front, first), (back, second)] {
+                    let values = _mm256_shuffle_epi8(bytes, order);
+                    low[half] = multiply_add(low[half], values, weight.low);
+                    high[half] = multiply_add(high[half], values, weight.high);
+                }
+            }
+        }
+        if let [weight] = rest {
+            let at = start + quads.len() * 4 * CHANNELS;
+            for half in 0..2 {
+                // SAFETY: 8 bytes from the first of two pixels that are read: 6, and within SLACK.
+                let bytes = unsafe {
+                    _mm256_set_m128i(
+                        _mm_loadl_epi64(sources[half * 2 + 1].as_ptr().add(at).cast()),
+                        _mm_loadl_epi64(sources[half * 2].as_ptr().add(at).cast()),
+                    )
+                };
+                let values = _mm256_shuffle_epi8(bytes, front);
+                low[half] = multiply_add(low[half], values, weight.low);
+                high[half] = multiply_add(high[half], values, weight.high);
+            }
+        }
+        let words = _mm256_packs_epi32(join(low[0], high[0]), join(low[1], high[1]));
+        let bytes = _mm256_packus_epi16(words, words);
+        let (even, odd) = (_mm256_castsi256_si128(bytes), _mm256_extracti128_si256::<1>(bytes));
+        let pixels =
+            [_mm_cvtsi128_si32(even), _mm_cvtsi128_si32(odd), _mm_extract_epi32::<1>(even), _mm_extract_epi32::<1>(odd)];
+        for (offset, pixel) in offsets.into_iter().zip(pixels) {
+            let at = offset + target * CHANNELS;
+            let bytes = pixel.to_le_bytes();
+            if target + 1 < width {
+                // The fourth byte is the next pixel's, which is written later.
+                out[at..at + 4].copy_from_slice(&bytes);
+            } else {
+                out[at..at + CHANNELS].copy_from_slice(&bytes[..CHANNELS]);
+            }
+        }
+    }
+}
+
+/// From the rows that the crop needs to the rows of the crop, `stride` bytes each.
+pub(crate) fn vertical(isa: Isa, axis: &Axis, stride: usize, rows: &[u8], out: &mut [u8]) {
+    assert_eq!(isa.level(), Level::Avx2);
+    assert_eq!(out.len(), axis.len() * stride);
+    let span = axis.span();
+    assert_eq!(rows.len(), span.len() * stride);
+    for (target, out) in out.chunks_exact_mut(stride).enumerate() {
+        let (first, count) = (axis.starts[target] as usize - span.start, axis.counts[target] as usize);
+        let weights = &axis.split[target * axis.taps / 2..][..count.div_ceil(2)];
+        let rows = &rows[first * stride..(first + count) * stride];
+        // SAFETY: `isa` proves AVX2; `rows` holds `count` rows of `stride` bytes, and `out` one.
+        unsafe { vertical_row(weights, count, rows, out) }
+    }
+}
+
+/// # Safety
+/// `rows` holds `count` rows, each as long as `out`; there is a weight for each two of them.
+#[target_feature(enable = "avx2")]
+unsafe fn vertical_row(weights: &[Split], count: usize, rows: &[u8], out: &mut [u8]) {
+    const BLOCK: usize = 32;
+    let stride = out.len();
+    if stride < BLOCK {
+        return vertical_narrow(weights, count, rows, out);
+    }
+    let mut column = 0;
+    loop {
+        let zero = _mm256_setzero_si256();
+        let (mut low, mut high) = ([_mm256_set1_epi32(HALF); 4], [zero; 4]);
+        for (pair, weight) in weights.iter().enumerate() {
+            let upper = pair * 2 * stride + column;
+            // An odd last row is paired with itself: its partner's weight is zero.
+            let lower = (pair * 2 + 1).min(count - 1) * stride + column;
+            // SAFETY: both rows are below `count`, and `column + BLOCK <= stride`.
+            let (upper, lower) = unsafe {
+                (
+                    _mm256_loadu_si256(rows.as_ptr().add(upper).cast()),
+                    _mm256_loadu_si256(rows.as_ptr().add(lower).cast()),
+                )
+            };
+            let (left, right) = (_mm256_unpacklo_epi8(upper, lower), _mm256_unpackhi_epi8(upper, lower));
+            let values = [
+                _mm256_unpacklo_epi8(left, zero),
+                _mm256_unpackhi_epi8(left, zero),
+                _mm256_unpacklo_epi8(right, zero),
+                _mm256_unpackhi_epi8(right, zero),
+            ];
+            for quarter in 0..4 {
+                low[quarter] = multiply_add(low[quarter], values[quarter], weight.low);
+                high[quarter] = multiply_add(high[quarter], values[quarter], weight.high);
+            }
+        }
+        // The packing undoes the unpacking: both work within the halves of a vector.
+        let bytes = _mm256_packus_epi16(
+            _mm256_packs_epi32(join(low[0], high[0]), join(low[1], high[1])),
+            _mm256_packs_epi32(join(low[2], high[2]), join(low[3], high[3])),
+        );
+        // SAFETY: `column + BLOCK <= out.len()`.
+        unsafe { _mm256_storeu_si256(out.as_mut_ptr().add(column).cast(), bytes) };
+        if column + BLOCK == stride {
+            return;
+        }
+        // The last block overlaps the one before and makes some bytes again.
+        column = (column + BLOCK).min(stride - BLOCK);
+    }
+}
+
+/// A crop too narrow for a vector.
+fn vertical_narrow(weights: &[Split], count: usize, rows: &[u8], out: &mut [u8]) {
+    let stride = out.len();
+    for (column, out) in out.iter_mut().enumerate() {
+        let sum = (0..count).fold(HALF, |sum, row| {
+            let weight = weights[row / 2].weight(row % 2);
+            sum.wrapping_add(i32::from(rows[row * stride + column]).wrapping_mul(weight))
+        });
+        *out = (sum >> PRECISION).clamp(0, 255) as u8;
+    }
+}
+
+/// Adds two taps to each sum.
+#[inline]
+#[target_feature(enable = "avx2")]
+fn multiply_add(sums: __m256i, values: __m256i, weights: i32) -> __m256i {
+    _mm256_add_epi32(sums, _mm256_madd_epi16(values, _mm256_set1_epi32(weights)))
+}
+
+/// The whole numbers of the sums whose parts are given.
+#[inline]
+#[target_feature(enable = "avx2")]
+fn join(low: __m256i, high: __m256i) -> __m256i {
+    let sums = _mm256_add_epi32(low, _mm256_slli_epi32::<{ Split::LOW_BITS as i32 }>(high));
+    _mm256_srai_epi32::<{ PRECISION as i32 }>(sums)
+}

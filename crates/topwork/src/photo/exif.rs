@@ -1,0 +1,45 @@
+//! The orientation out of an EXIF block: the one tag of the first directory, and nothing else.
+//!
+//! The block is a small TIFF file. Each number is read through a bounds check, and no offset is followed but the
+//! first directory's, so that a broken or looping block costs nothing and means "no orientation".
+
+use super::orientation::Orientation;
+
+/// Tag of the orientation.
+const ORIENTATION: u16 = 0x0112;
+/// Type of a 16-bit number.
+const SHORT: u16 = 3;
+
+/// The orientation in a block that starts with its byte order (`II` or `MM`), with or without the `Exif\0\0`
+/// that JPEG puts before it. Anything invalid is upright.
+pub(super) fn orientation(block: &[u8]) -> Orientation {
+    let block = block.strip_prefix(b"Exif\0\0").unwrap_or(block);
+    Orientation::of(tag(block, ORIENTATION).unwrap_or(1))
+}
+
+/// The first 16-bit value of a tag of the first directory.
+pub(super) fn tag(block: &[u8], wanted: u16) -> Option<u16> {
+    let big = match block.get(..4)? {
+        b"II*\0" => false,
+        b"MM\0*" => true,
+        _ => return None,
+    };
+    let short = |at: usize| {
+        let bytes = block.get(at..at.checked_add(2)?)?.try_into().ok()?;
+        Some(if big { u16::from_be_bytes(bytes) } else { u16::from_le_bytes(bytes) })
+    };
+    let long = |at: usize| {
+        let bytes = block.get(at..at.checked_add(4)?)?.try_into().ok()?;
+        Some(if big { u32::from_be_bytes(bytes) } else { u32::from_le_bytes(bytes) })
+    };
+    let directory = usize::try_from(long(4)?).ok()?;
+    let entries = usize::from(short(directory)?);
+    for entry in 0..entries {
+        let at = directory.checked_add(2 + entry * 12)?;
+        if short(at)? == wanted {
+            let is_short = short(at + 2)? == SHORT && long(at + 4)? >= 1;
+            return if is_short { short(at + 8) } else { None };
+        }
+    }
+    None
+}

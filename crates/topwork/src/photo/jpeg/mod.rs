@@ -1,0 +1,82 @@
+//! JPEG, by zune-jpeg, behind a look at the file's structure of our own.
+//!
+//! The structure gives the size, the scans and the orientation before anything is decoded, and a stream that
+//! holds only what decoding needs: bytes that other decoders skip (between segments, behind the end) are left
+//! out of it, so that zune-jpeg can be strict about the rest. Colours are converted as libjpeg-turbo and Pillow
+//! do.
+
+mod colour;
+mod structure;
+
+use super::orientation::Orientation;
+use super::{Decoded, Limits, Photo, Unreadable, exif};
+use colour::Colour;
+use structure::Structure;
+use zune_core::bytestream::ZCursor;
+use zune_core::colorspace::ColorSpace;
+use zune_core::options::DecoderOptions;
+use zune_jpeg::JpegDecoder;
+use zune_jpeg::errors::DecodeErrors;
+
+/// What is put behind a file that lacks its end marker, to learn whether its pixels depend on it.
+const PADDINGS: [&[u8]; 2] = [&[0x55; 64], &[0xb2; 64]];
+
+pub(super) fn decode(bytes: &[u8], limits: &Limits) -> Result<Decoded, Unreadable> {
+    let structure = Structure::of(bytes)?;
+    let (width, height) = (u64::from(structure.width), u64::from(structure.height));
+    let colour = Colour::of(&structure)?;
+    limits.check_size(width, height, structure.bytes_per_pixel() + colour.bytes_per_pixel())?;
+    limits.check_scans(structure.scans.len() as u32, width * height)?;
+    structure.check_amount()?;
+    let orientation = structure.exif.map_or(Orientation::UPRIGHT, exif::orientation);
+    let pixels = if structure.has_end {
+        pixels(&structure.stream(&[]), colour)?
+    } else {
+        without_end(&structure, colour)?
+    };
+    Ok(Decoded { photo: Photo { width: structure.width, height: structure.height, pixels }, orientation })
+}
+
+/// The pixels of a file without its end marker, if they do not depend on what would have come.
+fn without_end(structure: &Structure, colour: Colour) -> Result<Vec<u8>, Unreadable> {
+    let truncated = || Unreadable::truncated("the file ends within the picture");
+    if !structure.is_refined() {
+        return Err(truncated());
+    }
+    let first = pixels(&structure.stream(&[]), colour).map_err(|_| truncated())?;
+    for padding in PADDINGS {
+        if pixels(&structure.stream(padding), colour).ok().as_ref() != Some(&first) {
+            return Err(truncated());
+        }
+    }
+    Ok(first)
+}
+
+fn pixels(stream: &[u8], colour: Colour) -> Result<Vec<u8>, Unreadable> {
+    let target = match colour {
+        Colour::Grey | Colour::YCbCr => ColorSpace::RGB,
+        Colour::Rgb => ColorSpace::YCbCr,
+        Colour::Cmyk | Colour::Ycck => ColorSpace::CMYK,
+    };
+    // The sizes are checked already; the limits of zune-jpeg are raised to what the format can say.
+    let options = DecoderOptions::default()
+        .set_strict_mode(true)
+        .set_max_width(usize::from(u16::MAX))
+        .set_max_height(usize::from(u16::MAX))
+        .jpeg_set_max_scans(usize::MAX)
+        .jpeg_set_out_colorspace(target);
+    let decoded = JpegDecoder::new_with_options(ZCursor::new(stream), options).decode().map_err(unreadable)?;
+    Ok(colour.rgb(decoded))
+}
+
+fn unreadable(error: DecodeErrors) -> Unreadable {
+    let detail = error.to_string();
+    match error {
+        DecodeErrors::Unsupported(_) => Unreadable::unsupported(detail),
+        DecodeErrors::ExhaustedData | DecodeErrors::IoErrors(_) => Unreadable::truncated(detail),
+        DecodeErrors::FormatStatic(text) if text.contains("Premature end") => {
+            Unreadable::truncated("the data ends within the picture")
+        }
+        _ => Unreadable::corrupt(detail),
+    }
+}

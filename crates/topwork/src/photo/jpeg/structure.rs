@@ -1,0 +1,291 @@
+//! The structure of a JPEG file: its segments and scans, without decoding any of them.
+//!
+//! It follows libjpeg-turbo (`jdmarker.c`) in what it forgives: bytes between segments, fill bytes, a second
+//! start marker, anything behind the end marker, and a missing end marker.
+
+use super::super::Unreadable;
+
+const SOI: u8 = 0xd8;
+const EOI: u8 = 0xd9;
+const SOS: u8 = 0xda;
+const DQT: u8 = 0xdb;
+const DHT: u8 = 0xc4;
+const DRI: u8 = 0xdd;
+
+/// What a JPEG file holds.
+pub(super) struct Structure<'a> {
+    pub(super) width: u32,
+    pub(super) height: u32,
+    pub(super) components: Vec<Component>,
+    pub(super) scans: Vec<Scan>,
+    pub(super) is_progressive: bool,
+    /// A JFIF marker stands before the first scan.
+    pub(super) has_jfif: bool,
+    /// The number in the Adobe marker.
+    pub(super) adobe_transform: Option<u8>,
+    /// The first EXIF block.
+    pub(super) exif: Option<&'a [u8]>,
+    /// The end marker is there.
+    pub(super) has_end: bool,
+    /// Whether a restart interval was declared.
+    pub(super) has_restarts: bool,
+    /// The segments and scans that decoding needs, one after the other, without the end marker. The components
+    /// are renamed 1, 2, 3, 4, so that zune-jpeg draws no conclusions from their names.
+    stream: Vec<u8>,
+    /// Bytes of all scans.
+    data: u64,
+}
+
+/// A component as the frame header declares it.
+pub(super) struct Component {
+    pub(super) name: u8,
+    pub(super) horizontal: u8,
+    pub(super) vertical: u8,
+}
+
+/// What a scan brings.
+pub(super) struct Scan {
+    components: Vec<usize>,
+    /// First and last coefficient, in zigzag order.
+    spectrum: (u8, u8),
+    /// The bit down to which it makes them known.
+    bit: u8,
+}
+
+impl<'a> Structure<'a> {
+    /// Walks through a file.
+    pub(super) fn of(bytes: &'a [u8]) -> Result<Structure<'a>, Unreadable> {
+        let mut structure = Structure {
+            width: 0,
+            height: 0,
+            components: Vec::new(),
+            scans: Vec::new(),
+            is_progressive: false,
+            has_jfif: false,
+            adobe_transform: None,
+            exif: None,
+            has_end: false,
+            has_restarts: false,
+            stream: Vec::with_capacity(bytes.len()),
+            data: 0,
+        };
+        structure.stream.extend_from_slice(&[0xff, SOI]);
+        let mut at = 2;
+        while let Some((marker, next)) = next_marker(bytes, at) {
+            at = next;
+            match marker {
+                SOI | 0x01 | 0xd0..=0xd7 => continue,
+                EOI => {
+                    structure.has_end = true;
+                    break;
+                }
+                0x02..=0xbf => return Err(Unreadable::corrupt(format!("marker ff{marker:02x}"))),
+                _ => {}
+            }
+            let Some(segment) = segment(bytes, at)? else { break };
+            at += 2 + segment.len();
+            structure.take(marker, segment)?;
+            if marker == SOS {
+                let end = end_of_scan(bytes, at);
+                structure.stream.extend_from_slice(&bytes[at..end]);
+                structure.data += (end - at) as u64;
+                at = end;
+            }
+        }
+        if structure.scans.is_empty() {
+            let found = if structure.components.is_empty() { "header" } else { "first scan" };
+            return Err(if structure.has_end {
+                Unreadable::corrupt(format!("it ends without a {found}"))
+            } else {
+                Unreadable::truncated(format!("the file ends before the {found}"))
+            });
+        }
+        Ok(structure)
+    }
+
+    /// The stream for the decoder, with `padding` behind the last scan.
+    pub(super) fn stream(&self, padding: &[u8]) -> Vec<u8> {
+        [&self.stream, padding, &[0xff, EOI]].concat()
+    }
+
+    /// Bytes a pixel that decoding holds besides the result: the coefficients, if they come in several scans.
+    pub(super) fn bytes_per_pixel(&self) -> u64 {
+        let buffered = self.is_progressive || self.scans.len() > 1;
+        let samples: u64 = self.components.iter().map(|it| u64::from(it.horizontal) * u64::from(it.vertical)).sum();
+        let (horizontal, vertical) = self.largest_sampling();
+        if buffered { (2 * samples).div_ceil(horizontal * vertical) } else { 0 }
+    }
+
+    /// Checks that the scans can hold the picture at all: each block takes a bit at least, and two where its
+    /// coefficients are not spread over scans.
+    pub(super) fn check_amount(&self) -> Result<(), Unreadable> {
+        let (largest_horizontal, largest_vertical) = self.largest_sampling();
+        let blocks: u64 = self
+            .components
+            .iter()
+            .map(|component| {
+                let across = (u64::from(self.width) * u64::from(component.horizontal)).div_ceil(8 * largest_horizontal);
+                let down = (u64::from(self.height) * u64::from(component.vertical)).div_ceil(8 * largest_vertical);
+                across * down
+            })
+            .sum();
+        let bits = if self.is_progressive { blocks } else { 2 * blocks };
+        if self.data * 8 < bits {
+            return Err(Unreadable::truncated(format!(
+                "{} bytes of data cannot hold {} x {} pixels",
+                self.data, self.width, self.height
+            )));
+        }
+        Ok(())
+    }
+
+    /// Whether the scans bring all coefficients of all components down to the last bit.
+    pub(super) fn is_refined(&self) -> bool {
+        (0..self.components.len()).all(|component| {
+            let mut known = [false; 64];
+            for scan in self.scans.iter().filter(|scan| scan.components.contains(&component)) {
+                let (first, last) = if self.is_progressive { scan.spectrum } else { (0, 63) };
+                for known in &mut known[usize::from(first)..=usize::from(last)] {
+                    *known = scan.bit == 0 || !self.is_progressive;
+                }
+            }
+            known.iter().all(|known| *known)
+        })
+    }
+
+    fn largest_sampling(&self) -> (u64, u64) {
+        let largest = |sampling: fn(&Component) -> u8| self.components.iter().map(sampling).max().unwrap_or(1);
+        (u64::from(largest(|it| it.horizontal)), u64::from(largest(|it| it.vertical)))
+    }
+
+    fn take(&mut self, marker: u8, segment: &'a [u8]) -> Result<(), Unreadable> {
+        match marker {
+            DQT | DHT => self.copy(marker, segment),
+            DRI => {
+                self.has_restarts |= segment != [0, 0];
+                self.copy(marker, segment);
+            }
+            0xc0..=0xc2 => self.take_frame(marker, segment)?,
+            0xc3 | 0xc5..=0xc7 | 0xcb | 0xcd..=0xcf => {
+                return Err(Unreadable::unsupported(match marker {
+                    0xc3 | 0xcb => "lossless coding",
+                    0xc5..=0xc7 | 0xcd..=0xcf => "hierarchical coding",
+                    _ => "this coding",
+                }));
+            }
+            0xc9 | 0xca | 0xcc => return Err(Unreadable::unsupported("arithmetic coding")),
+            SOS => self.take_scan(segment)?,
+            0xe0 if segment.starts_with(b"JFIF\0") && self.scans.is_empty() => self.has_jfif = true,
+            0xe0 if segment.starts_with(b"AVI1\0") => self.copy(marker, segment),
+            0xe1 if segment.starts_with(b"Exif\0\0") && self.exif.is_none() => self.exif = Some(segment),
+            0xee if segment.starts_with(b"Adobe") && segment.len() >= 12 && self.scans.is_empty() => {
+                self.adobe_transform = Some(segment[11]);
+            }
+            _ => {}
+        }
+        Ok(())
+    }
+
+    fn take_frame(&mut self, marker: u8, segment: &[u8]) -> Result<(), Unreadable> {
+        if !self.components.is_empty() {
+            return Err(Unreadable::corrupt("two frame headers"));
+        }
+        let [precision, h1, h0, w1, w0, count, components @ ..] = segment else {
+            return Err(Unreadable::corrupt("a short frame header"));
+        };
+        if *precision != 8 {
+            return Err(Unreadable::unsupported(format!("{precision} bits a sample")));
+        }
+        self.width = u32::from(u16::from_be_bytes([*w1, *w0]));
+        self.height = u32::from(u16::from_be_bytes([*h1, *h0]));
+        if self.height == 0 {
+            return Err(Unreadable::unsupported("a height that is told after the picture (DNL)"));
+        }
+        let (components, rest) = components.as_chunks::<3>();
+        if components.len() != usize::from(*count) || !rest.is_empty() || components.is_empty() {
+            return Err(Unreadable::corrupt("a frame header of the wrong length"));
+        }
+        let mut header = segment.to_vec();
+        for (index, [name, sampling, _]) in components.iter().enumerate() {
+            let (horizontal, vertical) = (sampling >> 4, sampling & 15);
+            if !(1..=4).contains(&horizontal) || !(1..=4).contains(&vertical) {
+                return Err(Unreadable::corrupt(format!("sampling {horizontal}x{vertical}")));
+            }
+            if self.components.iter().any(|component| component.name == *name) {
+                return Err(Unreadable::corrupt("two components of one name"));
+            }
+            self.components.push(Component { name: *name, horizontal, vertical });
+            header[6 + index * 3] = index as u8 + 1;
+        }
+        self.is_progressive = marker == 0xc2;
+        self.copy(marker, &header);
+        Ok(())
+    }
+
+    fn take_scan(&mut self, segment: &[u8]) -> Result<(), Unreadable> {
+        let short = || Unreadable::corrupt("a scan header of the wrong length");
+        let (count, rest) = segment.split_first().ok_or_else(short)?;
+        if rest.len() != 2 * usize::from(*count) + 3 || !(1..=4).contains(count) {
+            return Err(short());
+        }
+        let mut header = segment.to_vec();
+        let mut components = Vec::new();
+        for index in 0..usize::from(*count) {
+            let name = rest[index * 2];
+            let place = self.components.iter().position(|component| component.name == name);
+            let component = place.ok_or_else(|| Unreadable::corrupt("a scan of an unknown component"))?;
+            components.push(component);
+            header[1 + index * 2] = component as u8 + 1;
+        }
+        let [first, last, bits] = rest[rest.len() - 3..] else { return Err(short()) };
+        if self.is_progressive && (first > last || last > 63) {
+            return Err(Unreadable::corrupt("a scan of coefficients that do not exist"));
+        }
+        self.scans.push(Scan { components, spectrum: (first, last), bit: bits & 15 });
+        self.copy(SOS, &header);
+        Ok(())
+    }
+
+    fn copy(&mut self, marker: u8, segment: &[u8]) {
+        let length = (segment.len() + 2) as u16;
+        self.stream.extend_from_slice(&[0xff, marker]);
+        self.stream.extend_from_slice(&length.to_be_bytes());
+        self.stream.extend_from_slice(segment);
+    }
+}
+
+/// The next marker from `at` on, and the place behind it; bytes before it are skipped.
+fn next_marker(bytes: &[u8], mut at: usize) -> Option<(u8, usize)> {
+    loop {
+        at += bytes.get(at..)?.iter().position(|byte| *byte == 0xff)?;
+        let fill = bytes[at..].iter().position(|byte| *byte != 0xff)?;
+        at += fill + 1;
+        if bytes[at - 1] != 0 {
+            return Some((bytes[at - 1], at));
+        }
+    }
+}
+
+/// The segment whose length stands at `at`, or `None` if the file ends within it.
+fn segment(bytes: &[u8], at: usize) -> Result<Option<&[u8]>, Unreadable> {
+    let Some([high, low]) = bytes.get(at..at + 2) else { return Ok(None) };
+    let length = usize::from(u16::from_be_bytes([*high, *low]));
+    if length < 2 {
+        return Err(Unreadable::corrupt("a segment of negative length"));
+    }
+    Ok(bytes.get(at + 2..at + length))
+}
+
+/// Where the entropy-coded data that starts at `at` ends: at the next marker that is no restart marker.
+fn end_of_scan(bytes: &[u8], mut at: usize) -> usize {
+    while let Some(offset) = bytes[at..].iter().position(|byte| *byte == 0xff) {
+        at += offset;
+        match bytes.get(at + 1) {
+            None => return bytes.len(),
+            Some(0 | 0xd0..=0xd7) => at += 2,
+            Some(0xff) => at += 1,
+            Some(_) => return at,
+        }
+    }
+    bytes.len()
+}

@@ -1,0 +1,73 @@
+//! Bytes of a file → an upright RGB photo, or the reason why not.
+//!
+//! This is the first stop of the line. The format is told by the content, never by the name. Nothing from the
+//! file is trusted: its size, the pixels and the scans that it declares are checked against [`Limits`] before
+//! anything is allocated for them, and the decoders run behind `catch_unwind`. A photo is either decoded
+//! whole or refused: half-decoded pixels never leave this module.
+
+mod bmp;
+mod exif;
+mod format;
+mod gif;
+mod jpeg;
+mod limits;
+mod orientation;
+mod pixels;
+mod png;
+mod pnm;
+mod read;
+mod reason;
+mod tiff;
+mod webp;
+
+pub use limits::Limits;
+pub use read::read;
+pub use reason::{Reason, Unreadable};
+
+use format::Format;
+use orientation::Orientation;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
+/// A decoded photo.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Photo {
+    /// Pixels in a row.
+    pub width: u32,
+    /// Rows.
+    pub height: u32,
+    /// Red, green, blue of each pixel, row by row from the top: `height · width · 3` bytes.
+    pub pixels: Vec<u8>,
+}
+
+/// A photo as a decoder gives it: not yet upright.
+struct Decoded {
+    photo: Photo,
+    orientation: Orientation,
+}
+
+/// Decodes a photo: JPEG, PNG, GIF, WebP, BMP, TIFF or PNM.
+///
+/// The EXIF orientation is applied; transparent parts are laid over white; grey becomes three equal channels;
+/// of 16 bits the upper 8 are kept; of several frames or pages the first one counts; colour profiles are
+/// ignored.
+///
+/// # Errors
+/// What is wrong with the file: see [`Reason`]. It never panics; where a decoder does, that is
+/// [`Reason::Corrupt`] (the panic hook, which is the program's, still sees it).
+pub fn decode(bytes: &[u8], limits: &Limits) -> Result<Photo, Unreadable> {
+    let format = Format::of(bytes)?;
+    limits.check_bytes(bytes.len() as u64)?;
+    let decoded = catch_unwind(AssertUnwindSafe(|| match format {
+        Format::Jpeg => jpeg::decode(bytes, limits),
+        Format::Png => png::decode(bytes, limits),
+        Format::Gif => gif::decode(bytes, limits),
+        Format::WebP => webp::decode(bytes, limits),
+        Format::Bmp => bmp::decode(bytes, limits),
+        Format::Tiff => tiff::decode(bytes, limits),
+        Format::Pnm => pnm::decode(bytes, limits),
+    }));
+    let decoded = decoded.unwrap_or_else(|_| Err(Unreadable::corrupt("the decoder gave up (panic)")));
+    let Decoded { photo, orientation } = decoded.map_err(|error| error.of(format.name()))?;
+    debug_assert_eq!(photo.pixels.len(), photo.width as usize * photo.height as usize * 3);
+    Ok(orientation.upright(photo))
+}

@@ -1,0 +1,105 @@
+//! PNM (P1 to P6): a header of numbers and plain samples, read here.
+
+use super::orientation::Orientation;
+use super::pixels::{self, Layout};
+use super::{Decoded, Limits, Photo, Unreadable};
+
+pub(super) fn decode(bytes: &[u8], limits: &Limits) -> Result<Decoded, Unreadable> {
+    let kind = bytes[1] - b'0';
+    let mut text = Text { bytes, at: 2 };
+    let (width, height) = (text.number()?, text.number()?);
+    let is_bitmap = matches!(kind, 1 | 4);
+    let largest = if is_bitmap { 1 } else { text.number()? };
+    if !(1..=65_535).contains(&largest) {
+        return Err(Unreadable::corrupt(format!("a largest value of {largest}")));
+    }
+    limits.check_size(u64::from(width), u64::from(height), 3 + 3)?;
+    let layout = if matches!(kind, 3 | 6) { Layout::Rgb } else { Layout::Grey };
+    let row = width as usize * layout.samples();
+    let count = row * height as usize;
+    // 16 bits keep their upper 8, as everywhere here; other ranges are stretched and rounded.
+    let scale = |value: u32| match largest {
+        65_535 => (value >> 8) as u8,
+        _ => ((value.min(largest) * 255 + largest / 2) / largest) as u8,
+    };
+    let samples: Vec<u8> = match kind {
+        1 => (0..count).map(|_| text.bit()).collect::<Result<_, _>>()?,
+        2 | 3 => (0..count).map(|_| text.number().map(scale)).collect::<Result<_, _>>()?,
+        4 => {
+            let stride = row.div_ceil(8);
+            let data = text.samples(stride * height as usize)?;
+            let bits = |line: &[u8]| (0..row).map(|at| grey_of_bit(line[at / 8] >> (7 - at % 8) & 1)).collect::<Vec<_>>();
+            data.chunks_exact(stride).flat_map(bits).collect()
+        }
+        _ if largest < 256 => text.samples(count)?.iter().map(|sample| scale(u32::from(*sample))).collect(),
+        _ => {
+            let (pairs, _) = text.samples(count * 2)?.as_chunks::<2>();
+            pairs.iter().map(|pair| scale(u32::from(u16::from_be_bytes(*pair)))).collect()
+        }
+    };
+    let photo = Photo { width, height, pixels: pixels::rgb(layout, samples) };
+    Ok(Decoded { photo, orientation: Orientation::UPRIGHT })
+}
+
+/// A set bit is black.
+fn grey_of_bit(bit: u8) -> u8 {
+    if bit == 0 { 255 } else { 0 }
+}
+
+struct Text<'a> {
+    bytes: &'a [u8],
+    at: usize,
+}
+
+impl<'a> Text<'a> {
+    /// The next decimal number, and the one sign behind it.
+    fn number(&mut self) -> Result<u32, Unreadable> {
+        self.skip_space();
+        let digits = self.bytes[self.at..].iter().take_while(|byte| byte.is_ascii_digit()).count();
+        let end = self.at + digits;
+        let Ok(text) = str::from_utf8(&self.bytes[self.at..end]) else { return Err(not_a_number()) };
+        if end == self.bytes.len() && digits == 0 {
+            return Err(ends());
+        }
+        let number = text.parse().map_err(|_| not_a_number())?;
+        self.at = (end + 1).min(self.bytes.len());
+        Ok(number)
+    }
+
+    /// The next sign of a plain bitmap.
+    fn bit(&mut self) -> Result<u8, Unreadable> {
+        self.skip_space();
+        let sign = *self.bytes.get(self.at).ok_or_else(ends)?;
+        self.at += 1;
+        match sign {
+            b'0' | b'1' => Ok(grey_of_bit(sign - b'0')),
+            _ => Err(not_a_number()),
+        }
+    }
+
+    fn samples(&self, count: usize) -> Result<&'a [u8], Unreadable> {
+        self.bytes[self.at..].get(..count).ok_or_else(ends)
+    }
+
+    /// Skips white space, and comments from `#` to the end of the line.
+    fn skip_space(&mut self) {
+        while let Some(byte) = self.bytes.get(self.at) {
+            if *byte == b'#' {
+                let rest = &self.bytes[self.at..];
+                self.at += rest.iter().position(|byte| *byte == b'\n').unwrap_or(rest.len());
+            } else if byte.is_ascii_whitespace() {
+                self.at += 1;
+            } else {
+                return;
+            }
+        }
+    }
+}
+
+fn ends() -> Unreadable {
+    Unreadable::truncated("the file ends within the picture")
+}
+
+fn not_a_number() -> Unreadable {
+    Unreadable::corrupt("a number was expected")
+}

@@ -1,0 +1,98 @@
+//! Why a photo cannot be used, in a word for programs and a phrase for people.
+
+use serde::{Deserialize, Serialize};
+use std::fmt;
+
+/// Why a file is not used, in one word.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+#[non_exhaustive]
+pub enum Reason {
+    /// The file holds no bytes.
+    Empty,
+    /// The content is that of no image format.
+    NotAnImage,
+    /// The file ends before the picture does.
+    Truncated,
+    /// The content contradicts its format or its checksums.
+    Corrupt,
+    /// An image format, or a variant of one, that is not decoded here.
+    Unsupported,
+    /// More bytes, pixels or scans than the limits allow.
+    TooLarge,
+    /// A folder, pipe, socket or device.
+    NotAFile,
+    /// The file, or what a link points to, does not exist.
+    Missing,
+    /// The system refuses to open the file.
+    NoPermission,
+    /// Reading failed.
+    Io,
+}
+
+impl Reason {
+    /// The word that stands in tables, such as `not-an-image`.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Reason::Empty => "empty",
+            Reason::NotAnImage => "not-an-image",
+            Reason::Truncated => "truncated",
+            Reason::Corrupt => "corrupt",
+            Reason::Unsupported => "unsupported",
+            Reason::TooLarge => "too-large",
+            Reason::NotAFile => "not-a-file",
+            Reason::Missing => "missing",
+            Reason::NoPermission => "no-permission",
+            Reason::Io => "io",
+        }
+    }
+}
+
+impl fmt::Display for Reason {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(self.as_str())
+    }
+}
+
+/// A photo that cannot be used.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Unreadable {
+    /// Why, in one word.
+    pub reason: Reason,
+    /// Why, in a phrase on one line, such as "JPEG: the file ends within the picture".
+    pub detail: String,
+}
+
+impl Unreadable {
+    pub(crate) fn new(reason: Reason, detail: impl Into<String>) -> Unreadable {
+        Unreadable { reason, detail: detail.into() }
+    }
+
+    pub(super) fn truncated(detail: impl Into<String>) -> Unreadable {
+        Unreadable::new(Reason::Truncated, detail)
+    }
+
+    pub(super) fn corrupt(detail: impl Into<String>) -> Unreadable {
+        Unreadable::new(Reason::Corrupt, detail)
+    }
+
+    pub(super) fn unsupported(detail: impl Into<String>) -> Unreadable {
+        Unreadable::new(Reason::Unsupported, detail)
+    }
+
+    /// The same, with the format's name before the phrase, which becomes one line of bounded length.
+    pub(super) fn of(mut self, format: &str) -> Unreadable {
+        const LONGEST: usize = 200;
+        let phrase = self.detail.chars().map(|sign| if sign.is_control() { ' ' } else { sign });
+        self.detail = format!("{format}: ").chars().chain(phrase).take(LONGEST).collect::<String>().trim().into();
+        self
+    }
+}
+
+impl fmt::Display for Unreadable {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(formatter, "{}: {}", self.reason, self.detail)
+    }
+}
+
+impl std::error::Error for Unreadable {}
