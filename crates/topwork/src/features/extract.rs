@@ -1,0 +1,352 @@
+//! From files to features on all cores: read, hash, look up, and for photos not seen before decode, resize, network.
+//!
+//! Whole photos per worker. Photos do not interact, so neither the number of threads nor the order of the files nor
+//! what the store knows can change a result. One bad photo never ends a run.
+
+use super::store::{Key, Mode, Row, Snapshot, Store};
+use super::{Features, Refusal};
+use crate::error::{Error, ErrorKind, Result};
+use std::collections::HashMap;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::path::Path;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::mpsc::{SyncSender, sync_channel};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Instant;
+
+/// The steps from a file to features, whose composition [`extract`] is. `W` is what a worker needs for itself.
+pub struct Steps<'a, W> {
+    /// Stands for everything that the features depend on but the photo.
+    pub identity: [u8; 32],
+    /// The number of features of a photo.
+    pub width: usize,
+    /// Reads a file, within limits and without blocking.
+    pub read: &'a (dyn Fn(&Path) -> std::result::Result<Vec<u8>, Refusal> + Sync),
+    /// Makes the buffers of one worker.
+    pub workspace: &'a (dyn Fn() -> W + Sync),
+    /// Bytes to features (`width` values); adds the seconds of decode, resize and network.
+    pub features: &'a FeaturesStep<'a, W>,
+}
+
+/// See [`Steps::features`].
+pub type FeaturesStep<'a, W> =
+    dyn Fn(&[u8], &mut W, &mut Seconds, &mut [f32]) -> std::result::Result<(), Refusal> + Sync + 'a;
+
+/// How a run is done; nothing here changes its result.
+pub struct Run<'a> {
+    /// Workers; 0 means one a core.
+    pub threads: usize,
+    /// Called after every photo, from any worker; a slow worker's call may come after a later count.
+    pub progress: &'a (dyn Fn(Progress) + Sync),
+    /// Looked at before every photo: once it is true the run ends, with what it has in the store.
+    pub stop: &'a AtomicBool,
+}
+
+/// How far a run is.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct Progress {
+    /// Photos in all.
+    pub total: usize,
+    /// Photos dealt with; the following three add up to it.
+    pub done: usize,
+    /// Features computed in this run.
+    pub computed: usize,
+    /// Known: from the store, or the same bytes as another photo of this run (even if that has no features).
+    pub known: usize,
+    /// Without features.
+    pub refused: usize,
+    /// Time spent so far, summed over all workers.
+    pub seconds: Seconds,
+}
+
+/// Seconds by stage, summed over workers.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct Seconds {
+    /// Files to bytes.
+    pub read: f64,
+    /// Bytes to their digest.
+    pub hash: f64,
+    /// Looking up and keeping.
+    pub store: f64,
+    /// Bytes to pixels.
+    pub decode: f64,
+    /// Pixels to the network's input.
+    pub resize: f64,
+    /// The network.
+    pub network: f64,
+}
+
+/// What became of one photo.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Outcome {
+    /// BLAKE3 of its bytes; `None` where they could not be read.
+    pub digest: Option<[u8; 32]>,
+    /// Its row in [`Extraction::features`], or why it has none. Identical photos share a row.
+    pub row: std::result::Result<usize, Refusal>,
+}
+
+/// The features of many photos.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Extraction {
+    /// One row for each different photo that could be used, in the order of their first files.
+    pub features: Features,
+    /// One for each file, in the order given.
+    pub photos: Vec<Outcome>,
+    /// Counts and times.
+    pub progress: Progress,
+}
+
+/// The features of all these files. Identical bytes are computed once, and nothing that the store knows.
+///
+/// # Errors
+/// Kind `Interrupted` where it was asked to stop; what was computed until then is in the store.
+pub fn extract<W>(
+    paths: &[impl AsRef<Path> + Sync],
+    steps: &Steps<W>,
+    store: &Store,
+    run: &Run,
+) -> Result<Extraction> {
+    let threads = match run.threads {
+        0 => std::thread::available_parallelism().map_or(1, usize::from),
+        threads => threads,
+    };
+    let mut values = vec![0.0; paths.len() * steps.width];
+    let mut outcomes: Vec<Slot> = Vec::new();
+    let progress = Mutex::new(Progress { total: paths.len(), ..Progress::default() });
+    {
+        let mut rows = values.chunks_mut(steps.width.max(1));
+        let places = paths.iter().map(|_| Mutex::new((rows.next().unwrap_or_default(), Slot::Untouched)));
+        let shared = Shared {
+            steps,
+            run,
+            snapshot: store.snapshot(),
+            places: places.collect(),
+            next: AtomicUsize::new(0),
+            first: Mutex::new(HashMap::new()),
+            progress: &progress,
+        };
+        std::thread::scope(|scope| {
+            let sender = (store.mode() == Mode::Writing).then(|| {
+                let (sender, receiver) = sync_channel(2 * super::store::COMMIT_ROWS);
+                scope.spawn(move || store.keep(receiver));
+                sender
+            });
+            for _ in 0..threads.min(paths.len()) {
+                let (shared, sender) = (&shared, sender.clone());
+                scope.spawn(move || worker(shared, paths, sender.as_ref()));
+            }
+            // The store's thread ends when the last sender is gone.
+            drop(sender);
+        });
+        outcomes.extend(
+            shared
+                .places
+                .into_iter()
+                .map(|place| place.into_inner().unwrap_or_else(PoisonError::into_inner).1),
+        );
+    }
+    if run.stop.load(Ordering::Relaxed) {
+        return Err(Error::new(ErrorKind::Interrupted, "stopped; the features computed so far are kept"));
+    }
+    let progress = progress.into_inner().unwrap_or_else(PoisonError::into_inner);
+    Ok(gathered(values, steps.width, outcomes, progress))
+}
+
+/// What became of one file while the run goes on.
+enum Slot {
+    Untouched,
+    Unread(Refusal),
+    /// Its row of the matrix is filled.
+    Filled([u8; 32]),
+    Refused([u8; 32], Refusal),
+    /// The same bytes as a file that another worker has, or had.
+    Same([u8; 32]),
+}
+
+struct Shared<'a, W> {
+    steps: &'a Steps<'a, W>,
+    run: &'a Run<'a>,
+    snapshot: Snapshot<'a>,
+    places: Vec<Mutex<(&'a mut [f32], Slot)>>,
+    next: AtomicUsize,
+    first: Mutex<HashMap<[u8; 32], usize>>,
+    progress: &'a Mutex<Progress>,
+}
+
+fn worker<W>(shared: &Shared<W>, paths: &[impl AsRef<Path>], sender: Option<&SyncSender<(Key, Row)>>) {
+    let mut workspace = None;
+    while !shared.run.stop.load(Ordering::Relaxed) {
+        let index = shared.next.fetch_add(1, Ordering::Relaxed);
+        let Some(path) = paths.get(index) else { return };
+        let mut seconds = Seconds::default();
+        let mut place = locked(&shared.places[index]);
+        let (row, slot) = &mut *place;
+        let mut digest = None;
+        let (became, source) = catch_unwind(AssertUnwindSafe(|| {
+            one(shared, index, path.as_ref(), &mut workspace, &mut seconds, &mut digest, row, sender)
+        }))
+        .unwrap_or_else(|_| {
+            // Buffers that a panic left half-written are not used again.
+            workspace = None;
+            let refusal = Refusal::new("internal", "a defect of topwork: this photo made it panic");
+            match digest {
+                Some(digest) => (Slot::Refused(digest, refusal), Source::Refused),
+                None => (Slot::Unread(refusal), Source::Refused),
+            }
+        });
+        *slot = became;
+        drop(place);
+        let now = {
+            let mut progress = locked(shared.progress);
+            progress.done += 1;
+            match source {
+                Source::Computed => progress.computed += 1,
+                Source::Known => progress.known += 1,
+                Source::Refused => progress.refused += 1,
+            }
+            progress.seconds.add(&seconds);
+            *progress
+        };
+        (shared.run.progress)(now);
+    }
+}
+
+enum Source {
+    Computed,
+    Known,
+    Refused,
+}
+
+fn one<W>(
+    shared: &Shared<W>,
+    index: usize,
+    path: &Path,
+    workspace: &mut Option<W>,
+    seconds: &mut Seconds,
+    known_digest: &mut Option<[u8; 32]>,
+    row: &mut [f32],
+    sender: Option<&SyncSender<(Key, Row)>>,
+) -> (Slot, Source) {
+    let steps = shared.steps;
+    let bytes = match timed(&mut seconds.read, || (steps.read)(path)) {
+        Ok(bytes) => bytes,
+        Err(refusal) => return (Slot::Unread(refusal), Source::Refused),
+    };
+    let digest = timed(&mut seconds.hash, || *blake3::hash(&bytes).as_bytes());
+    *known_digest = Some(digest);
+    let first = *locked(&shared.first).entry(digest).or_insert(index);
+    if first != index {
+        return (Slot::Same(digest), Source::Known);
+    }
+    let key = Key::new(&digest, &steps.identity);
+    match timed(&mut seconds.store, || shared.snapshot.look_up(&key, row)) {
+        Some(Ok(())) => return (Slot::Filled(digest), Source::Known),
+        Some(Err(refusal)) => return (Slot::Refused(digest, refusal), Source::Refused),
+        None => {}
+    }
+    let workspace = workspace.get_or_insert_with(steps.workspace);
+    match (steps.features)(&bytes, workspace, seconds, row) {
+        Ok(()) => {
+            timed(&mut seconds.store, || keep(sender, key, || Ok(row.to_vec())));
+            (Slot::Filled(digest), Source::Computed)
+        }
+        Err(refusal) => {
+            if is_lasting(&refusal) {
+                timed(&mut seconds.store, || keep(sender, key, || Err(refusal.clone())));
+            }
+            (Slot::Refused(digest, refusal), Source::Refused)
+        }
+    }
+}
+
+fn keep(sender: Option<&SyncSender<(Key, Row)>>, key: Key, row: impl FnOnce() -> Row) {
+    if let Some(sender) = sender {
+        // A store that has given up has dropped its end; the run goes on without it.
+        sender.send((key, row())).ok();
+    }
+}
+
+/// Whether a verdict depends on the photo's bytes alone: not on limits that can be set, nor on the moment.
+fn is_lasting(refusal: &Refusal) -> bool {
+    !matches!(
+        refusal.reason.as_str(),
+        "too-large" | "internal" | "io" | "missing" | "no-permission" | "not-a-file"
+    )
+}
+
+fn timed<T>(seconds: &mut f64, action: impl FnOnce() -> T) -> T {
+    let start = Instant::now();
+    let result = action();
+    *seconds += start.elapsed().as_secs_f64();
+    result
+}
+
+impl Seconds {
+    fn add(&mut self, other: &Seconds) {
+        self.read += other.read;
+        self.hash += other.hash;
+        self.store += other.store;
+        self.decode += other.decode;
+        self.resize += other.resize;
+        self.network += other.network;
+    }
+}
+
+/// Locks that only ever guard whole assignments are sound after a panic elsewhere.
+fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Closes the gaps that photos without features of their own left in the matrix.
+fn gathered(mut values: Vec<f32>, width: usize, slots: Vec<Slot>, progress: Progress) -> Extraction {
+    // Which of several identical files was computed depends on the threads; the order of rows must not, so it is
+    // the order of the first files.
+    let mut computed: HashMap<[u8; 32], usize> = HashMap::new();
+    let mut refused: HashMap<[u8; 32], Refusal> = HashMap::new();
+    for (index, slot) in slots.iter().enumerate() {
+        match slot {
+            Slot::Filled(digest) => drop(computed.insert(*digest, index)),
+            Slot::Refused(digest, refusal) => drop(refused.insert(*digest, refusal.clone())),
+            _ => {}
+        }
+    }
+    let mut row_of: HashMap<[u8; 32], usize> = HashMap::new();
+    let mut source = Vec::new();
+    let mut photos = Vec::with_capacity(slots.len());
+    for slot in slots {
+        let (digest, row) = match slot {
+            Slot::Unread(refusal) => (None, Err(refusal)),
+            Slot::Untouched => (None, Err(untouched())),
+            Slot::Filled(digest) | Slot::Same(digest) | Slot::Refused(digest, _) => {
+                let row = match (computed.get(&digest), refused.get(&digest)) {
+                    (Some(&index), _) => Ok(*row_of.entry(digest).or_insert_with(|| {
+                        source.push(index);
+                        source.len() - 1
+                    })),
+                    (None, Some(refusal)) => Err(refusal.clone()),
+                    (None, None) => Err(untouched()),
+                };
+                (Some(digest), row)
+            }
+        };
+        photos.push(Outcome { digest, row });
+    }
+    if source.is_sorted() {
+        for (row, &index) in source.iter().enumerate() {
+            values.copy_within(index * width..(index + 1) * width, row * width);
+        }
+        values.truncate(source.len() * width);
+        values.shrink_to_fit();
+    } else {
+        values =
+            source.iter().flat_map(|&index| &values[index * width..(index + 1) * width]).copied().collect();
+    }
+    Extraction { features: Features { width, values }, photos, progress }
+}
+
+fn untouched() -> Refusal {
+    Refusal::new("internal", "the photo was not looked at")
+}
+
+#[cfg(test)]
+mod tests;

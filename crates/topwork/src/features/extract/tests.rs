@@ -1,0 +1,153 @@
+//! Extraction with a stand-in for the network: features are the sums of a photo's bytes.
+
+use super::*;
+use std::path::PathBuf;
+use std::sync::atomic::AtomicU64;
+
+const WIDTH: usize = 5;
+
+fn read(path: &Path) -> std::result::Result<Vec<u8>, Refusal> {
+    std::fs::read(path).map_err(|error| Refusal::new("missing", error.to_string()))
+}
+
+fn expected(bytes: &[u8]) -> Vec<f32> {
+    (0..WIDTH)
+        .map(|start| bytes.iter().skip(start).step_by(WIDTH).map(|byte| f32::from(*byte)).sum())
+        .collect()
+}
+
+/// Runs a stand-in that refuses what starts with `bad`, panics at `panic`, and counts its calls.
+fn run(paths: &[PathBuf], store: &Store, threads: usize, calls: &AtomicU64) -> Extraction {
+    let features = |bytes: &[u8], workspace: &mut Vec<u8>, seconds: &mut Seconds, out: &mut [f32]| {
+        calls.fetch_add(1, Ordering::Relaxed);
+        seconds.decode += 0.001;
+        assert!(workspace.is_empty(), "a workspace survived a panic");
+        if bytes.starts_with(b"panic") {
+            workspace.push(1);
+            panic!("wanted by the test");
+        }
+        if let Some(reason) = bytes.strip_prefix(b"bad:") {
+            return Err(Refusal::new(String::from_utf8_lossy(reason), "a\0detail\nof two lines"));
+        }
+        out.copy_from_slice(&expected(bytes));
+        Ok(())
+    };
+    let steps =
+        Steps { identity: [7; 32], width: WIDTH, read: &read, workspace: &Vec::new, features: &features };
+    let run = Run { threads, progress: &|_| {}, stop: &AtomicBool::new(false) };
+    extract(paths, &steps, store, &run).unwrap()
+}
+
+fn photos(folder: &Path, contents: &[&[u8]]) -> Vec<PathBuf> {
+    contents
+        .iter()
+        .enumerate()
+        .map(|(index, bytes)| {
+            let path = folder.join(format!("{index}.jpg"));
+            std::fs::write(&path, bytes).unwrap();
+            path
+        })
+        .collect()
+}
+
+#[test]
+fn the_result_does_not_depend_on_threads_or_the_store() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut contents: Vec<Vec<u8>> =
+        (0..200_u32).map(|index| (index % 150).to_le_bytes().repeat(1 + index as usize % 150)).collect();
+    contents[3] = b"bad:corrupt".to_vec();
+    contents[20] = b"panic".to_vec();
+    contents[90] = b"panic".to_vec();
+    contents[155] = b"bad:corrupt".to_vec();
+    let slices: Vec<&[u8]> = contents.iter().map(Vec::as_slice).collect();
+    let mut paths = photos(folder.path(), &slices);
+    paths.insert(9, folder.path().join("none.jpg"));
+
+    let calls = AtomicU64::new(0);
+    let plain = run(&paths, &Store::none(), 1, &calls);
+    assert_eq!(plain.progress.done, 201);
+    assert_eq!(plain.photos[9].row.as_ref().unwrap_err().reason, "missing");
+    assert_eq!(plain.photos[9].digest, None);
+    assert_eq!(plain.photos[3].row, plain.photos[156].row);
+    assert_eq!(plain.photos[21].row.as_ref().unwrap_err().reason, "internal");
+    assert_eq!(plain.photos[91].row, plain.photos[21].row);
+    // 200 photos, of which 150 differ; photo 3's twin (153) is then alone; 20 and 90 panic, as one.
+    for (index, outcome) in plain.photos.iter().enumerate() {
+        if let Ok(row) = outcome.row {
+            let bytes = std::fs::read(&paths[index]).unwrap();
+            assert_eq!(plain.features.row(row), expected(&bytes), "photo {index}");
+            assert_eq!(outcome.digest, Some(*blake3::hash(&bytes).as_bytes()));
+        }
+    }
+    let rows = plain.photos.iter().filter_map(|outcome| outcome.row.as_ref().ok()).max();
+    assert_eq!(plain.features.len(), rows.unwrap() + 1);
+
+    let cache = tempfile::tempdir().unwrap();
+    let different = calls.swap(0, Ordering::Relaxed);
+    for threads in [4, 2, 3, 1] {
+        let store = Store::open(cache.path());
+        assert_eq!(store.mode(), Mode::Writing);
+        let again = run(&paths, &store, threads, &calls);
+        assert_eq!(again.features, plain.features, "{threads} threads");
+        assert_eq!(again.photos, plain.photos, "{threads} threads");
+        assert_eq!(store.close(), Vec::<String>::new());
+        // Only the photo that panics is tried again.
+        assert_eq!(calls.swap(0, Ordering::Relaxed), if threads == 4 { different } else { 1 });
+    }
+}
+
+#[test]
+fn verdicts_that_depend_on_more_than_the_bytes_are_not_kept() {
+    let (folder, cache) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    let paths = photos(folder.path(), &[b"bad:too-large", b"bad:truncated", b"bad:unsupported"]);
+    for expected in [3, 1] {
+        let (store, calls) = (Store::open(cache.path()), AtomicU64::new(0));
+        let reasons: Vec<String> = run(&paths, &store, 1, &calls)
+            .photos
+            .into_iter()
+            .map(|photo| photo.row.unwrap_err().reason)
+            .collect();
+        assert_eq!(reasons, ["too-large", "truncated", "unsupported"]);
+        assert_eq!(calls.into_inner(), expected);
+    }
+}
+
+#[test]
+fn a_stop_keeps_what_is_done() {
+    let (folder, cache) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    let contents: Vec<Vec<u8>> = (0..500_u32).map(|index| index.to_le_bytes().to_vec()).collect();
+    let slices: Vec<&[u8]> = contents.iter().map(Vec::as_slice).collect();
+    let paths = photos(folder.path(), &slices);
+
+    let stop = AtomicBool::new(false);
+    let features = |bytes: &[u8], _: &mut (), _: &mut Seconds, out: &mut [f32]| {
+        out.copy_from_slice(&expected(bytes));
+        Ok(())
+    };
+    let steps =
+        Steps { identity: [7; 32], width: WIDTH, read: &read, workspace: &|| (), features: &features };
+    let progress = |progress: Progress| {
+        if progress.done >= 100 {
+            stop.store(true, Ordering::Relaxed);
+        }
+    };
+    let store = Store::open(cache.path());
+    let error =
+        extract(&paths, &steps, &store, &Run { threads: 2, progress: &progress, stop: &stop }).unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Interrupted);
+    drop(store);
+
+    let calls = AtomicU64::new(0);
+    let again = run(&paths, &Store::open(cache.path()), 2, &calls);
+    let known = again.progress.known;
+    // Two workers: each may have had one more in hand.
+    assert!((100..=103).contains(&known), "{known}");
+    assert_eq!(calls.into_inner(), 500 - known as u64);
+}
+
+#[test]
+fn nothing_and_no_width_are_fine() {
+    let calls = AtomicU64::new(0);
+    let nothing = run(&[], &Store::none(), 0, &calls);
+    assert!(nothing.features.is_empty() && nothing.photos.is_empty());
+}
