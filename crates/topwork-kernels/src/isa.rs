@@ -89,7 +89,10 @@ mod tests {
     #[test]
     fn wanted_set_is_there() {
         if let Ok(wanted) = std::env::var("TOPWORK_TEST_ISA") {
-            assert!(Isa::named(&wanted).is_some(), "TOPWORK_TEST_ISA={wanted}: not available on this processor");
+            assert!(
+                Isa::named(&wanted).is_some(),
+                "TOPWORK_TEST_ISA={wanted}: not available on this processor"
+            );
         }
     }
 }

@@ -6,5 +6,6 @@
 //! [`Isa`] value that the caller passes.
 
 pub mod isa;
+pub mod linear;
 
 pub use isa::Isa;

@@ -7,6 +7,9 @@
 //! ```
 
 mod error;
+pub mod head;
+mod random;
+pub mod train;
 
 pub use error::{Error, ErrorKind, Result};
 pub use topwork_kernels::Isa;
