@@ -16,5 +16,6 @@ pub mod reference;
 pub mod window;
 pub mod isa;
 pub mod resample;
+pub mod linear;
 
 pub use isa::Isa;

@@ -17,6 +17,9 @@ pub mod features;
 pub mod dataset;
 pub mod photo;
 pub mod preprocess;
+pub mod head;
+mod random;
+pub mod train;
 
 pub use error::{Error, ErrorKind, Result};
 pub use topwork_kernels::Isa;

@@ -1,0 +1,332 @@
+//! Products of rows of features with weight vectors, for training and applying the head.
+//!
+//! Two operations carry logistic regression and dense layers, forward and backward: [`scores`] (each row times
+//! each vector) and [`accumulate`] (sums of rows, weighted by coefficients). The order of every sum is part of
+//! the contract: it depends on the sizes alone, so the bits do not depend on the instruction set, on the tile
+//! sizes or on how a caller spreads rows and vectors over threads. Multiplication and addition stay two rounded
+//! operations, never a fused one. No file here knows what the numbers mean.
+
+use std::ops::{Add, Mul};
+
+use crate::Isa;
+use crate::isa::Level;
+
+/// Partial sums of a dot product: element `j` belongs to lane `j % LANES`.
+const LANES: usize = 8;
+
+/// Rows that stay in a second-level cache while all vectors pass by.
+const ROW_BLOCK: usize = 64;
+
+/// Vectors that stay in a second-level cache while all rows of a block pass by.
+const VECTOR_BLOCK: usize = 16;
+
+/// Columns of [`accumulate`] that stay in a first-level cache.
+const COLUMN_BLOCK: usize = 256;
+
+/// A type in which products are summed: `f32` or `f64`.
+pub trait Sum: Copy + Default + From<f32> + Add<Output = Self> + Mul<Output = Self> {}
+impl Sum for f32 {}
+impl Sum for f64 {}
+
+/// `out[row][vector] = Σ_j rows[row][j] · vectors[vector][j]`, multiplied and summed in `T`.
+///
+/// `vectors` is M × D, `out` is N × M, both row by row. Each sum has eight lanes (element `j` goes to lane
+/// `j % 8`, in order), which are added as ((0+4)+(2+6)) + ((1+5)+(3+7)).
+///
+/// # Panics
+/// If a length does not fit.
+pub fn scores<W: Copy, T: Sum + From<W>>(isa: Isa, rows: &[&[f32]], vectors: &[W], out: &mut [T]) {
+    let Some(width) = rows.first().map(|row| row.len()) else {
+        assert!(out.is_empty(), "no rows, but {} results", out.len());
+        return;
+    };
+    let count = out.len() / rows.len();
+    assert!(rows.iter().all(|row| row.len() == width), "rows of different lengths");
+    assert_eq!(out.len(), rows.len() * count, "results are not rows x vectors");
+    assert_eq!(vectors.len(), count * width, "vectors are not {count} x {width}");
+    match isa.level() {
+        #[cfg(target_arch = "x86_64")]
+        // SAFETY: an `Isa` of this level exists only on processors with AVX2.
+        Level::Avx2 => unsafe { scores_avx2(rows, vectors, out, width) },
+        _ => scores_in_blocks(rows, vectors, out, width),
+    }
+}
+
+/// `out[vector][j] += Σ_row coefficients[row][vector] · rows[row][j]`, in the order of the rows.
+///
+/// `coefficients` is N × M, `out` is M × D, both row by row.
+///
+/// # Panics
+/// If a length does not fit.
+pub fn accumulate<T: Sum>(isa: Isa, rows: &[&[f32]], coefficients: &[T], out: &mut [T]) {
+    let Some(width) = rows.first().map(|row| row.len()) else {
+        assert!(coefficients.is_empty(), "no rows, but {} coefficients", coefficients.len());
+        return;
+    };
+    let count = coefficients.len() / rows.len();
+    assert!(rows.iter().all(|row| row.len() == width), "rows of different lengths");
+    assert_eq!(coefficients.len(), rows.len() * count, "coefficients are not rows x vectors");
+    assert_eq!(out.len(), count * width, "sums are not {count} x {width}");
+    match isa.level() {
+        #[cfg(target_arch = "x86_64")]
+        // SAFETY: an `Isa` of this level exists only on processors with AVX2.
+        Level::Avx2 => unsafe { accumulate_avx2(rows, coefficients, out, width) },
+        _ => accumulate_in_blocks(rows, coefficients, out, width),
+    }
+}
+
+#[cfg(target_arch = "x86_64")]
+#[target_feature(enable = "avx2")]
+fn scores_avx2<W: Copy, T: Sum + From<W>>(rows: &[&[f32]], vectors: &[W], out: &mut [T], width: usize) {
+    scores_in_blocks(rows, vectors, out, width);
+}
+
+#[cfg(target_arch = "x86_64")]
+#[target_feature(enable = "avx2")]
+fn accumulate_avx2<T: Sum>(rows: &[&[f32]], coefficients: &[T], out: &mut [T], width: usize) {
+    accumulate_in_blocks(rows, coefficients, out, width);
+}
+
+#[inline(always)]
+fn scores_in_blocks<W: Copy, T: Sum + From<W>>(rows: &[&[f32]], vectors: &[W], out: &mut [T], width: usize) {
+    let count = out.len() / rows.len();
+    for block_start in (0..rows.len()).step_by(ROW_BLOCK) {
+        let block_end = rows.len().min(block_start + ROW_BLOCK);
+        for first in (0..count).step_by(VECTOR_BLOCK) {
+            let last = count.min(first + VECTOR_BLOCK);
+            let mut row = block_start;
+            while row + 4 <= block_end {
+                score_rows::<4, W, T>(rows, vectors, out, width, row, first..last);
+                row += 4;
+            }
+            while row < block_end {
+                score_rows::<1, W, T>(rows, vectors, out, width, row, first..last);
+                row += 1;
+            }
+        }
+    }
+}
+
+/// The scores of `R` rows with a range of vectors, two vectors at a time.
+#[inline(always)]
+fn score_rows<const R: usize, W: Copy, T: Sum + From<W>>(
+    rows: &[&[f32]],
+    vectors: &[W],
+    out: &mut [T],
+    width: usize,
+    row: usize,
+    range: std::ops::Range<usize>,
+) {
+    let count = out.len() / rows.len();
+    let tile: [&[f32]; R] = std::array::from_fn(|index| &rows[row + index][..width]);
+    let mut vector = range.start;
+    while vector + 2 <= range.end {
+        let pair = std::array::from_fn(|index| &vectors[(vector + index) * width..][..width]);
+        let sums = dot_tile::<R, 2, W, T>(&tile, &pair, width);
+        for (index, sums) in sums.iter().enumerate() {
+            out[(row + index) * count + vector..][..2].copy_from_slice(sums);
+        }
+        vector += 2;
+    }
+    if vector < range.end {
+        let sums = dot_tile::<R, 1, W, T>(&tile, &[&vectors[vector * width..][..width]], width);
+        for (index, sums) in sums.iter().enumerate() {
+            out[(row + index) * count + vector] = sums[0];
+        }
+    }
+}
+
+#[inline(always)]
+fn dot_tile<const R: usize, const V: usize, W: Copy, T: Sum + From<W>>(
+    rows: &[&[f32]; R],
+    vectors: &[&[W]; V],
+    width: usize,
+) -> [[T; V]; R] {
+    let steps = width / LANES;
+    let row_chunks: [&[[f32; LANES]]; R] = std::array::from_fn(|row| &rows[row].as_chunks().0[..steps]);
+    let vector_chunks: [&[[W; LANES]]; V] =
+        std::array::from_fn(|vector| &vectors[vector].as_chunks().0[..steps]);
+    let mut lanes = [[[T::default(); LANES]; V]; R];
+    for step in 0..steps {
+        let weights: [[T; LANES]; V] = std::array::from_fn(|vector| vector_chunks[vector][step].map(T::from));
+        for row in 0..R {
+            let values: [T; LANES] = row_chunks[row][step].map(T::from);
+            for vector in 0..V {
+                for lane in 0..LANES {
+                    lanes[row][vector][lane] =
+                        lanes[row][vector][lane] + values[lane] * weights[vector][lane];
+                }
+            }
+        }
+    }
+    for row in 0..R {
+        for vector in 0..V {
+            for (lane, column) in (steps * LANES..width).enumerate() {
+                lanes[row][vector][lane] =
+                    lanes[row][vector][lane] + T::from(rows[row][column]) * T::from(vectors[vector][column]);
+            }
+        }
+    }
+    lanes.map(|row| {
+        row.map(|lane| {
+            ((lane[0] + lane[4]) + (lane[2] + lane[6])) + ((lane[1] + lane[5]) + (lane[3] + lane[7]))
+        })
+    })
+}
+
+#[inline(always)]
+fn accumulate_in_blocks<T: Sum>(rows: &[&[f32]], coefficients: &[T], out: &mut [T], width: usize) {
+    let count = coefficients.len() / rows.len();
+    for block_start in (0..rows.len()).step_by(ROW_BLOCK) {
+        let block_end = rows.len().min(block_start + ROW_BLOCK);
+        for first in (0..width).step_by(COLUMN_BLOCK) {
+            let last = width.min(first + COLUMN_BLOCK);
+            for vector in 0..count {
+                let sums = &mut out[vector * width + first..vector * width + last];
+                let mut row = block_start;
+                while row + 8 <= block_end {
+                    add_rows::<8, T>(rows, coefficients, count, row, vector, first..last, sums);
+                    row += 8;
+                }
+                while row < block_end {
+                    add_rows::<1, T>(rows, coefficients, count, row, vector, first..last, sums);
+                    row += 1;
+                }
+            }
+        }
+    }
+}
+
+#[inline(always)]
+fn add_rows<const R: usize, T: Sum>(
+    rows: &[&[f32]],
+    coefficients: &[T],
+    count: usize,
+    row: usize,
+    vector: usize,
+    columns: std::ops::Range<usize>,
+    sums: &mut [T],
+) {
+    let tile: [&[f32]; R] = std::array::from_fn(|index| &rows[row + index][columns.clone()][..sums.len()]);
+    let factors: [T; R] = std::array::from_fn(|index| coefficients[(row + index) * count + vector]);
+    for (column, sum) in sums.iter_mut().enumerate() {
+        let mut total = *sum;
+        for index in 0..R {
+            total = total + factors[index] * T::from(tile[index][column]);
+        }
+        *sum = total;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn numbers(count: usize, seed: u32) -> Vec<f32> {
+        let mut state = seed.wrapping_mul(2_654_435_761).wrapping_add(12345);
+        let mut next = || {
+            state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+            (state >> 8) as f32 / (1 << 23) as f32 - 1.0
+        };
+        (0..count).map(|_| next()).collect()
+    }
+
+    const SIZES: [(usize, usize, usize); 9] = [
+        (1, 1, 1),
+        (1, 3, 7),
+        (4, 2, 8),
+        (5, 1, 9),
+        (9, 17, 31),
+        (65, 5, 40),
+        (130, 33, 257),
+        (3, 4, 0),
+        (7, 0, 5),
+    ];
+
+    /// The contract, written as plainly as it can be.
+    fn plain_scores<T: Sum>(rows: &[&[f32]], vectors: &[T], count: usize, width: usize) -> Vec<T> {
+        let mut out = Vec::new();
+        for row in rows {
+            for vector in 0..count {
+                let mut lane = [T::default(); 8];
+                for j in 0..width {
+                    lane[j % 8] = lane[j % 8] + T::from(row[j]) * vectors[vector * width + j];
+                }
+                out.push(
+                    ((lane[0] + lane[4]) + (lane[2] + lane[6])) + ((lane[1] + lane[5]) + (lane[3] + lane[7])),
+                );
+            }
+        }
+        out
+    }
+
+    fn plain_sums<T: Sum>(rows: &[&[f32]], coefficients: &[T], count: usize, width: usize) -> Vec<T> {
+        let mut out = vec![T::from(0.5); count * width];
+        for (index, row) in rows.iter().enumerate() {
+            for vector in 0..count {
+                for j in 0..width {
+                    let sum = &mut out[vector * width + j];
+                    *sum = *sum + coefficients[index * count + vector] * T::from(row[j]);
+                }
+            }
+        }
+        out
+    }
+
+    fn check<T: Sum + PartialEq + std::fmt::Debug>() {
+        for (n, count, width) in SIZES {
+            let features = numbers(n * width, 1);
+            let rows: Vec<&[f32]> = (0..n).map(|row| &features[row * width..][..width]).collect();
+            let vectors: Vec<T> = numbers(count * width, 2).into_iter().map(T::from).collect();
+            let coefficients: Vec<T> = numbers(n * count, 3).into_iter().map(T::from).collect();
+            for isa in Isa::available() {
+                let mut out = vec![T::default(); n * count];
+                scores(isa, &rows, &vectors, &mut out);
+                assert_eq!(
+                    out,
+                    plain_scores(&rows, &vectors, count, width),
+                    "{n} {count} {width} {}",
+                    isa.name()
+                );
+                let mut out = vec![T::from(0.5); count * width];
+                accumulate(isa, &rows, &coefficients, &mut out);
+                assert_eq!(
+                    out,
+                    plain_sums(&rows, &coefficients, count, width),
+                    "{n} {count} {width} {}",
+                    isa.name()
+                );
+            }
+        }
+    }
+
+    #[test]
+    fn every_instruction_set_gives_the_bits_of_the_contract() {
+        check::<f32>();
+        check::<f64>();
+    }
+
+    /// Two rounded operations and one fused operation differ on this row: (1 + e)² − (1 + 2e) is e² when fused.
+    #[test]
+    fn products_are_not_fused() {
+        let e = f32::EPSILON;
+        let row: Vec<f32> = [vec![1.0 + 2.0 * e; 8], vec![1.0 + e; 8]].concat();
+        let vector: Vec<f32> = [vec![-1.0; 8], vec![1.0 + e; 8]].concat();
+        for isa in Isa::available() {
+            let mut out = [1.0_f32];
+            scores(isa, &[&row], &vector, &mut out);
+            assert_eq!(out, [0.0], "{}", isa.name());
+            let mut out = [1.0 + 2.0 * e];
+            accumulate(isa, &[&[1.0 + e]], &[-(1.0 + e)], &mut out);
+            assert_eq!(out, [0.0], "{}", isa.name());
+        }
+    }
+
+    #[test]
+    fn no_rows_are_no_work() {
+        scores::<f32, f32>(Isa::SCALAR, &[], &[], &mut []);
+        let mut out = [7.0_f32; 3];
+        accumulate(Isa::SCALAR, &[], &[], &mut out);
+        assert_eq!(out, [7.0; 3]);
+    }
+}

@@ -1,0 +1,22 @@
+//! From features and labels to a head: choosing the strength of regularisation, fitting, stopping.
+//!
+//! Everything here works on numbers in memory. Results depend on the numbers, the settings and the seed alone,
+//! never on the number of threads or the machine.
+
+mod data;
+mod folds;
+mod history;
+mod lbfgs;
+mod linear;
+mod logistic;
+mod strength;
+
+pub use data::{ClassWeight, Examples, Stop};
+pub use folds::{Folds, stratified_folds};
+pub use history::{Epoch, History};
+pub use linear::{CrossValidation, LinearFit, cross_validate, fit_linear, train_linear};
+pub(crate) use logistic::probabilities_from_scores;
+pub use strength::{FALLBACK_STRENGTH, STRENGTHS, StrengthChoice, StrengthRow, choose_strength};
+
+#[cfg(test)]
+mod tests;
