@@ -12,10 +12,9 @@ pub mod depthwise;
 pub mod epilogue;
 pub mod gemm;
 pub mod isa;
-pub mod reference;
-pub mod window;
-pub mod isa;
-pub mod resample;
 pub mod linear;
+pub mod reference;
+pub mod resample;
+pub mod window;
 
 pub use isa::Isa;

@@ -105,7 +105,11 @@ impl Resampler {
     /// If a slice has not the length that the plan's sizes give.
     pub fn run(&self, isa: Isa, pixels: &[u8], scratch: &mut Scratch, out: &mut [u8]) {
         let ((source_width, source_height), (width, height)) = (self.source(), self.output());
-        assert_eq!(pixels.len(), source_width * source_height * CHANNELS, "source {source_width}x{source_height}");
+        assert_eq!(
+            pixels.len(),
+            source_width * source_height * CHANNELS,
+            "source {source_width}x{source_height}"
+        );
         assert_eq!(out.len(), width * height * CHANNELS, "crop {width}x{height}");
         // Only the rows that the vertical pass reads go through the horizontal one.
         let rows = self.vertical.span();

@@ -6,20 +6,20 @@
 //! photo → pixels → network → features → split → head → evaluation → report
 //! ```
 
-pub mod backbone;
 mod error;
-pub mod metrics;
-pub mod network;
-pub mod weights;
+mod random;
 
-pub mod features;
-
-pub mod dataset;
 pub mod photo;
 pub mod preprocess;
+pub mod weights;
+pub mod network;
+pub mod backbone;
+pub mod features;
+pub mod dataset;
 pub mod head;
-mod random;
 pub mod train;
+pub mod metrics;
+pub mod report;
 
 pub use error::{Error, ErrorKind, Result};
 pub use topwork_kernels::Isa;

@@ -56,7 +56,10 @@ impl Split {
 impl Axis {
     pub(crate) fn plan(&mut self, filter: Filter, source: usize, target: usize, first: usize, len: usize) {
         let largest = i32::MAX as usize;
-        assert!((1..=largest).contains(&source) && (1..=largest).contains(&target), "{source} to {target} pixels");
+        assert!(
+            (1..=largest).contains(&source) && (1..=largest).contains(&target),
+            "{source} to {target} pixels"
+        );
         assert!(len > 0 && first < target && len <= target - first, "crop {first}+{len} of {target} pixels");
         (self.source, self.target) = (source, target);
         self.starts.clear();

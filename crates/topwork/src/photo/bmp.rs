@@ -42,7 +42,8 @@ pub(super) fn decode(bytes: &[u8], limits: &Limits) -> Result<Decoded, Unreadabl
 
 impl Header {
     fn read(bytes: &[u8]) -> Result<Header, Unreadable> {
-        let field = |at: usize| bytes.get(at..at + 4).and_then(|field| field.try_into().ok()).ok_or_else(ends);
+        let field =
+            |at: usize| bytes.get(at..at + 4).and_then(|field| field.try_into().ok()).ok_or_else(ends);
         let long = |at: usize| field(at).map(u32::from_le_bytes);
         let short = |at: usize| long(at).map(|value| value & 0xffff);
         let (data, size) = (long(10)? as usize, long(14)? as usize);
@@ -74,7 +75,9 @@ impl Header {
             _ => false,
         };
         if !fits {
-            return Err(Unreadable::unsupported(format!("compression {compression} of {depth} bits a pixel")));
+            return Err(Unreadable::unsupported(format!(
+                "compression {compression} of {depth} bits a pixel"
+            )));
         }
         let palette = if depth > 8 {
             Vec::new()
@@ -104,7 +107,10 @@ impl Header {
             &data[row * stride..data.len().min((row + 1) * stride)]
         });
         match self.depth {
-            24 => Ok(rows.flat_map(|row| row.chunks_exact(3).take(self.width)).flat_map(|it| [it[2], it[1], it[0]]).collect()),
+            24 => Ok(rows
+                .flat_map(|row| row.chunks_exact(3).take(self.width))
+                .flat_map(|it| [it[2], it[1], it[0]])
+                .collect()),
             16 | 32 => {
                 let bytes = self.depth / 8;
                 let fields = self.masks.map(Field::of);

@@ -99,7 +99,9 @@ fn refusal(bytes: &[u8]) -> Unreadable {
     }
     if bytes.get(4..8) == Some(b"ftyp") {
         return match bytes.get(8..12).unwrap_or_default() {
-            b"heic" | b"heix" | b"hevc" | b"hevx" | b"heim" | b"heis" | b"mif1" | b"msf1" => unsupported("HEIC"),
+            b"heic" | b"heix" | b"hevc" | b"hevx" | b"heim" | b"heis" | b"mif1" | b"msf1" => {
+                unsupported("HEIC")
+            }
             b"avif" | b"avis" => unsupported("AVIF"),
             b"crx " => unsupported("camera RAW (Canon)"),
             _ => not_an_image("a film"),
@@ -110,7 +112,8 @@ fn refusal(bytes: &[u8]) -> Unreadable {
         return Unreadable::truncated("the file ends within the first bytes of an image");
     }
     let start = &bytes[..bytes.len().min(1024)];
-    let text = String::from_utf8_lossy(start).trim_start_matches(['\u{feff}', ' ', '\n', '\r', '\t']).to_lowercase();
+    let text =
+        String::from_utf8_lossy(start).trim_start_matches(['\u{feff}', ' ', '\n', '\r', '\t']).to_lowercase();
     if text.contains("<svg") {
         return unsupported("SVG");
     }

@@ -13,7 +13,8 @@ pub(super) fn decode(bytes: &[u8], limits: &Limits) -> Result<Decoded, Unreadabl
     options.check_frame_consistency(true);
     options.check_lzw_end_code(false);
     options.allow_unknown_blocks(true);
-    options.set_memory_limit(NonZeroU64::new(limits.memory).map_or(MemoryLimit::Unlimited, MemoryLimit::Bytes));
+    options
+        .set_memory_limit(NonZeroU64::new(limits.memory).map_or(MemoryLimit::Unlimited, MemoryLimit::Bytes));
     let mut decoder = options.read_info(bytes).map_err(unreadable)?;
     let (width, height) = (decoder.width(), decoder.height());
     // The frame's four bytes, its indices, and the canvas.
@@ -24,7 +25,10 @@ pub(super) fn decode(bytes: &[u8], limits: &Limits) -> Result<Decoded, Unreadabl
     let (left, top) = (usize::from(frame.left), usize::from(frame.top));
     let frame_width = usize::from(frame.width);
     let expected = frame_width * usize::from(frame.height) * 4;
-    if frame.buffer.len() != expected || left + frame_width > width || top + usize::from(frame.height) > height {
+    if frame.buffer.len() != expected
+        || left + frame_width > width
+        || top + usize::from(frame.height) > height
+    {
         return Err(Unreadable::corrupt("a frame that does not fit"));
     }
     let mut pixels = vec![255; width * height * 3];

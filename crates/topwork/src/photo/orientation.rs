@@ -14,7 +14,8 @@ pub(super) struct Orientation {
 }
 
 impl Orientation {
-    pub(super) const UPRIGHT: Orientation = Orientation { transposed: false, mirrored: false, flipped: false };
+    pub(super) const UPRIGHT: Orientation =
+        Orientation { transposed: false, mirrored: false, flipped: false };
 
     /// The orientation of a tag's value; other values than 1 to 8 are upright.
     pub(super) fn of(value: u16) -> Orientation {

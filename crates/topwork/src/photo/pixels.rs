@@ -27,9 +27,9 @@ pub(super) fn rgb(layout: Layout, samples: Vec<u8>) -> Vec<u8> {
         Layout::Rgb => samples,
         Layout::Grey => pixels.flat_map(|pixel| [pixel[0]; 3]).collect(),
         Layout::GreyAlpha => pixels.flat_map(|pixel| [over_white(pixel[0], pixel[1]); 3]).collect(),
-        Layout::RgbAlpha => pixels
-            .flat_map(|pixel| [0, 1, 2].map(|channel| over_white(pixel[channel], pixel[3])))
-            .collect(),
+        Layout::RgbAlpha => {
+            pixels.flat_map(|pixel| [0, 1, 2].map(|channel| over_white(pixel[channel], pixel[3]))).collect()
+        }
     }
 }
 

@@ -28,7 +28,9 @@ pub(super) fn decode(bytes: &[u8], limits: &Limits) -> Result<Decoded, Unreadabl
         4 => {
             let stride = row.div_ceil(8);
             let data = text.samples(stride * height as usize)?;
-            let bits = |line: &[u8]| (0..row).map(|at| grey_of_bit(line[at / 8] >> (7 - at % 8) & 1)).collect::<Vec<_>>();
+            let bits = |line: &[u8]| {
+                (0..row).map(|at| grey_of_bit(line[at / 8] >> (7 - at % 8) & 1)).collect::<Vec<_>>()
+            };
             data.chunks_exact(stride).flat_map(bits).collect()
         }
         _ if largest < 256 => text.samples(count)?.iter().map(|sample| scale(u32::from(*sample))).collect(),

@@ -84,7 +84,8 @@ impl Unreadable {
     pub(super) fn of(mut self, format: &str) -> Unreadable {
         const LONGEST: usize = 200;
         let phrase = self.detail.chars().map(|sign| if sign.is_control() { ' ' } else { sign });
-        self.detail = format!("{format}: ").chars().chain(phrase).take(LONGEST).collect::<String>().trim().into();
+        self.detail =
+            format!("{format}: ").chars().chain(phrase).take(LONGEST).collect::<String>().trim().into();
         self
     }
 }

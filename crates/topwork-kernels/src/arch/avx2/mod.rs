@@ -4,6 +4,4 @@
 
 pub(crate) mod depthwise;
 pub(crate) mod gemm;
-//! x86-64 with AVX2 and FMA.
-
 pub(crate) mod resample;

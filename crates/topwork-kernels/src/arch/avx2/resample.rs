@@ -115,8 +115,12 @@ unsafe fn horizontal_group(axis: &Axis, sources: [&[u8]; ROWS], out: &mut [u8], 
         let words = _mm256_packs_epi32(join(low[0], high[0]), join(low[1], high[1]));
         let bytes = _mm256_packus_epi16(words, words);
         let (even, odd) = (_mm256_castsi256_si128(bytes), _mm256_extracti128_si256::<1>(bytes));
-        let pixels =
-            [_mm_cvtsi128_si32(even), _mm_cvtsi128_si32(odd), _mm_extract_epi32::<1>(even), _mm_extract_epi32::<1>(odd)];
+        let pixels = [
+            _mm_cvtsi128_si32(even),
+            _mm_cvtsi128_si32(odd),
+            _mm_extract_epi32::<1>(even),
+            _mm_extract_epi32::<1>(odd),
+        ];
         for (offset, pixel) in offsets.into_iter().zip(pixels) {
             let at = offset + target * CHANNELS;
             let bytes = pixel.to_le_bytes();

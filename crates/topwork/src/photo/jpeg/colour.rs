@@ -44,7 +44,9 @@ impl Colour {
         match self {
             Colour::Grey | Colour::YCbCr | Colour::Rgb => samples,
             Colour::Cmyk => samples.as_chunks().0.iter().flat_map(|ink| rgb_of_inverted_ink(*ink)).collect(),
-            Colour::Ycck => samples.as_chunks().0.iter().flat_map(|ink| rgb_of_inverted_ink(ink_of_ycck(*ink))).collect(),
+            Colour::Ycck => {
+                samples.as_chunks().0.iter().flat_map(|ink| rgb_of_inverted_ink(ink_of_ycck(*ink))).collect()
+            }
         }
     }
 }

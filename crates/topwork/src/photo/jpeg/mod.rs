@@ -65,7 +65,8 @@ fn pixels(stream: &[u8], colour: Colour) -> Result<Vec<u8>, Unreadable> {
         .set_max_height(usize::from(u16::MAX))
         .jpeg_set_max_scans(usize::MAX)
         .jpeg_set_out_colorspace(target);
-    let decoded = JpegDecoder::new_with_options(ZCursor::new(stream), options).decode().map_err(unreadable)?;
+    let decoded =
+        JpegDecoder::new_with_options(ZCursor::new(stream), options).decode().map_err(unreadable)?;
     Ok(colour.rgb(decoded))
 }
 

@@ -111,7 +111,8 @@ impl<'a> Structure<'a> {
     /// Bytes a pixel that decoding holds besides the result: the coefficients, if they come in several scans.
     pub(super) fn bytes_per_pixel(&self) -> u64 {
         let buffered = self.is_progressive || self.scans.len() > 1;
-        let samples: u64 = self.components.iter().map(|it| u64::from(it.horizontal) * u64::from(it.vertical)).sum();
+        let samples: u64 =
+            self.components.iter().map(|it| u64::from(it.horizontal) * u64::from(it.vertical)).sum();
         let (horizontal, vertical) = self.largest_sampling();
         if buffered { (2 * samples).div_ceil(horizontal * vertical) } else { 0 }
     }
@@ -124,8 +125,10 @@ impl<'a> Structure<'a> {
             .components
             .iter()
             .map(|component| {
-                let across = (u64::from(self.width) * u64::from(component.horizontal)).div_ceil(8 * largest_horizontal);
-                let down = (u64::from(self.height) * u64::from(component.vertical)).div_ceil(8 * largest_vertical);
+                let across = (u64::from(self.width) * u64::from(component.horizontal))
+                    .div_ceil(8 * largest_horizontal);
+                let down =
+                    (u64::from(self.height) * u64::from(component.vertical)).div_ceil(8 * largest_vertical);
                 across * down
             })
             .sum();
@@ -154,7 +157,8 @@ impl<'a> Structure<'a> {
     }
 
     fn largest_sampling(&self) -> (u64, u64) {
-        let largest = |sampling: fn(&Component) -> u8| self.components.iter().map(sampling).max().unwrap_or(1);
+        let largest =
+            |sampling: fn(&Component) -> u8| self.components.iter().map(sampling).max().unwrap_or(1);
         (u64::from(largest(|it| it.horizontal)), u64::from(largest(|it| it.vertical)))
     }
 
