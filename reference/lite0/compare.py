@@ -2,7 +2,7 @@
 
     python reference/lite0/compare.py                         # builds and runs topwork's example features_from_pixels
     python reference/lite0/compare.py --program "PROGRAM …"    # any program that speaks the same protocol
-    python reference/lite0/compare.py --stand-in stored        # PyTorch itself instead, to see what f16 weights alone do
+    python reference/lite0/compare.py --stand-in stored        # PyTorch itself instead, to see what storing the weights alone does
 
 Pillow decodes and resizes each photo as the weights' record says, and both networks get the same u8 pixels. The program
 reads photos from standard input (224 x 224 x 3 bytes each, rows of R, G, B) until its end, and writes for each 1,280
@@ -101,10 +101,10 @@ def main():
 
     expected = outputs_of_pytorch(original.original_weights(), photos)
     rounded = outputs_of_pytorch(original.stored_weights(), photos)
-    sufficient = agreement("PyTorch, weights rounded to f16 / PyTorch, original weights", rounded, expected)
+    sufficient = agreement("PyTorch, stored weights / PyTorch, original weights", rounded, expected)
     if chosen.stand_in is None:
         found = outputs_of_program(chosen.program, photos)
-        agreement("the program / PyTorch, weights rounded to f16", found, rounded)
+        agreement("the program / PyTorch, stored weights", found, rounded)
         sufficient = agreement("the program / PyTorch, original weights", found, expected)
     elif chosen.stand_in == "original":
         sufficient = agreement("PyTorch / itself", expected, expected)

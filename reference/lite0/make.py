@@ -2,7 +2,8 @@
 
     python reference/lite0/make.py
 
-The weights are f32 (or f16 widened), the arithmetic is f64: the reference has no rounding of its own to speak of. README.md beside this script describes the pictures and the files.
+The weights are f32 (the stored ones: large matrices rounded to f16), the arithmetic is f64: the reference has no rounding
+of its own to speak of. README.md beside this script describes the pictures and the files.
 """
 
 import json
