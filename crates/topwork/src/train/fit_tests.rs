@@ -100,15 +100,15 @@ fn gradients_equal_finite_differences() {
         let outputs = head.forward(&examples.rows, 1);
         let (_, slopes) = loss_and_slopes(outputs.last().unwrap(), &examples, &case.class_weights);
         let gradients = head.backward(&examples.rows, &outputs, slopes, 1);
-        for layer in 0..head.layers.len() {
-            for index in 0..head.layers[layer].weight.len() {
+        for (layer, gradient) in gradients.iter().enumerate() {
+            for (index, found) in gradient.weight.iter().enumerate() {
                 let moved = |change: f32| {
                     let mut head = head.clone();
                     head.layers[layer].weight[index] += change;
                     case.loss(&head)
                 };
                 let slope = (moved(1e-3) - moved(-1e-3)) / 2e-3;
-                let found = f64::from(gradients[layer].weight[index]);
+                let found = f64::from(*found);
                 assert!((slope - found).abs() < 5e-4, "layer {layer} weight {index}: {found} {slope}");
             }
         }
