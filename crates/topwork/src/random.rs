@@ -33,7 +33,6 @@ impl Random {
         }
     }
 
-    #[expect(dead_code, reason = "the weights of dense heads start with it")]
     /// A float in [0, 1): the upper 53 bits, so every value is a multiple of 2^-53.
     pub(crate) fn uniform(&mut self) -> f64 {
         (self.0.next_u64() >> 11) as f64 * (1.0 / (1_u64 << 53) as f64)

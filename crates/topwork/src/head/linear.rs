@@ -3,7 +3,7 @@
 use topwork_kernels::{Isa, linear};
 
 use crate::error::{Error, ErrorKind, Result};
-use crate::head::{NamedTensor, find};
+use crate::head::{NamedTensor, find, unknown_tensor};
 use crate::train::probabilities_from_scores;
 
 /// Weights and intercepts.
@@ -77,14 +77,7 @@ impl Linear {
         let outputs = if classes == 2 { 1 } else { classes };
         let weight = find(tensors, "linear.weight", &[Some(outputs), None])?;
         let bias = find(tensors, "linear.bias", &[Some(outputs)])?;
-        if let Some(unknown) =
-            tensors.iter().find(|tensor| tensor.name != weight.name && tensor.name != bias.name)
-        {
-            return Err(Error::new(
-                ErrorKind::Model,
-                format!("the head has an unknown tensor {}", unknown.name),
-            ));
-        }
+        unknown_tensor(tensors, &[&weight.name, &bias.name])?;
         Linear::new(classes, weight.values.clone(), bias.values.clone())
     }
 }

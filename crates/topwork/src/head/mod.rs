@@ -3,8 +3,11 @@
 //! A head is applied to one row at a time in a fixed order of plain multiplications and additions, with `exp` from
 //! `libm`, so the same features give the same bits on every machine. It reads no files.
 
+mod dense;
 mod linear;
 
+pub use dense::Dense;
+pub(crate) use dense::Layer;
 pub use linear::Linear;
 
 use crate::error::{Error, ErrorKind, Result};
@@ -25,6 +28,8 @@ pub struct NamedTensor {
 pub enum Head {
     /// Logistic regression.
     Linear(Linear),
+    /// Dense ReLU layers.
+    Dense(Dense),
 }
 
 impl Head {
@@ -32,6 +37,7 @@ impl Head {
     pub fn width(&self) -> usize {
         match self {
             Head::Linear(head) => head.width(),
+            Head::Dense(head) => head.width(),
         }
     }
 
@@ -39,6 +45,7 @@ impl Head {
     pub fn classes(&self) -> usize {
         match self {
             Head::Linear(head) => head.classes(),
+            Head::Dense(head) => head.classes(),
         }
     }
 
@@ -49,6 +56,7 @@ impl Head {
     pub fn probabilities(&self, features: &[f32]) -> Vec<f64> {
         match self {
             Head::Linear(head) => head.probabilities(features),
+            Head::Dense(head) => head.probabilities(features),
         }
     }
 
@@ -56,6 +64,7 @@ impl Head {
     pub fn tensors(&self) -> Vec<NamedTensor> {
         match self {
             Head::Linear(head) => head.tensors(),
+            Head::Dense(head) => head.tensors(),
         }
     }
 
@@ -70,6 +79,9 @@ impl Head {
                 ErrorKind::Model,
                 format!("tensor {} has values that are not finite", bad.name),
             ));
+        }
+        if tensors.iter().any(|tensor| tensor.name.starts_with("dense.")) {
+            return Dense::from_tensors(tensors, classes).map(Head::Dense);
         }
         Linear::from_tensors(tensors, classes).map(Head::Linear)
     }
@@ -96,4 +108,14 @@ fn find<'a>(tensors: &'a [NamedTensor], name: &str, shape: &[Option<usize>]) -> 
         return Err(Error::new(ErrorKind::Model, message));
     }
     Ok(tensor)
+}
+
+/// An error if a tensor has none of these names.
+fn unknown_tensor(tensors: &[NamedTensor], names: &[&str]) -> Result<()> {
+    match tensors.iter().find(|tensor| !names.contains(&tensor.name.as_str())) {
+        None => Ok(()),
+        Some(tensor) => {
+            Err(Error::new(ErrorKind::Model, format!("the head has an unknown tensor {}", tensor.name)))
+        }
+    }
 }

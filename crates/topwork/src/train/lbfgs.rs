@@ -27,6 +27,7 @@ pub(crate) fn add_scaled(target: &mut [f64], factor: f64, addend: &[f64]) {
 /// algorithm 7.4), above a diagonal first guess of the curvature.
 pub(crate) struct Memory {
     pairs: Vec<Pair>,
+    capacity: usize,
     /// The first guess of the inverse Hessian's diagonal.
     inverse_diagonal: Vec<f64>,
     scale: f64,
@@ -40,16 +41,32 @@ struct Pair {
 }
 
 impl Memory {
-    const PAIRS: usize = 10;
-
+    /// Thirty steps save a third of the iterations that ten need on the features of 1,700 photos; where there are
+    /// many coordinates, fewer are kept, so that the memory stays within some tens of megabytes.
     pub(crate) fn new(inverse_diagonal: Vec<f64>) -> Memory {
-        Memory { pairs: Vec::new(), inverse_diagonal, scale: 1.0 }
+        let capacity = (1_000_000 / inverse_diagonal.len().max(1)).clamp(10, 30);
+        Memory { pairs: Vec::new(), capacity, inverse_diagonal, scale: 1.0 }
     }
 
     /// Forgets the steps, not the diagonal.
     pub(crate) fn clear(&mut self) {
         self.pairs.clear();
         self.scale = 1.0;
+    }
+
+    /// Adapts what was learned to a loss that counts `factor` times as much beside the same penalty ½‖·‖² on the
+    /// first `penalised` coordinates: the change of the gradient that a step made was linear in both.
+    pub(crate) fn scale_loss(&mut self, factor: f64, penalised: usize, inverse_diagonal: Vec<f64>) {
+        self.inverse_diagonal = inverse_diagonal;
+        for pair in &mut self.pairs {
+            for (index, (change, step)) in pair.change.iter_mut().zip(&pair.step).enumerate() {
+                let penalty = if index < penalised { *step } else { 0.0 };
+                *change = factor * (*change - penalty) + penalty;
+            }
+            pair.product = dot(&pair.step, &pair.change);
+        }
+        self.pairs.retain(|pair| pair.product > 0.0);
+        self.rescale();
     }
 
     /// Learns from a step; a step that shows no positive curvature (rounding) teaches nothing.
@@ -59,12 +76,20 @@ impl Memory {
         if product <= least || !product.is_finite() {
             return;
         }
-        let scaled: Vec<f64> = change.iter().zip(&self.inverse_diagonal).map(|(y, d)| y * d).collect();
-        self.scale = product / dot(&change, &scaled);
-        if self.pairs.len() == Self::PAIRS {
+        if self.pairs.len() == self.capacity {
             self.pairs.remove(0);
         }
         self.pairs.push(Pair { step, change, product });
+        self.rescale();
+    }
+
+    /// Fits the diagonal's scale to the newest step.
+    fn rescale(&mut self) {
+        self.scale = self.pairs.last().map_or(1.0, |pair| {
+            let scaled: Vec<f64> =
+                pair.change.iter().zip(&self.inverse_diagonal).map(|(y, d)| y * d).collect();
+            pair.product / dot(&pair.change, &scaled)
+        });
     }
 
     /// The direction −H⁻¹ · gradient, as far as the memory knows H.

@@ -157,6 +157,8 @@ pub(crate) struct Problem<'a> {
     pub(crate) iterations: usize,
     /// The last step, as a multiple of the direction.
     pub(crate) step: f64,
+    /// The solution (point and scores) before the last change of the loss's weights.
+    previous: Option<(Vec<f64>, Vec<f64>)>,
     smallest_error: f64,
     steps_since: usize,
 }
@@ -198,28 +200,36 @@ impl<'a> Problem<'a> {
             state: State::Running,
             iterations: 0,
             step: 0.0,
+            previous: None,
             smallest_error: f64::INFINITY,
             steps_since: 0,
         };
-        problem.restart(table);
+        problem.restart(table, 1.0);
         problem
     }
 
-    /// Goes on from the same point with every weight of the loss multiplied.
+    /// Multiplies every weight of the loss, and starts where the solutions so far point: at the last one plus the
+    /// way from the one before it. What was learned about the curvature stays.
     pub(crate) fn strengthen(&mut self, table: &Table, factor: f64) {
+        let solution = (self.point.clone(), self.scores.clone());
+        if let Some((point, scores)) = &self.previous {
+            self.point.iter_mut().zip(point).for_each(|(now, before)| *now += *now - before);
+            self.scores.iter_mut().zip(scores).for_each(|(now, before)| *now += *now - before);
+        }
+        self.previous = Some(solution);
         self.weights.iter_mut().for_each(|weight| *weight *= factor);
-        self.restart(table);
+        self.restart(table, factor);
     }
 
     /// The curvature of a logistic loss is at most ¼ · x²; that and the penalty are the first guess of the Hessian.
-    fn restart(&mut self, table: &Table) {
+    fn restart(&mut self, table: &Table, factor: f64) {
         let total: f64 = self.weights.iter().sum();
         let share = 0.25 * total / self.weights.len().max(1) as f64;
         let diagonal: Vec<f64> = table.squares.iter().map(|square| 1.0 / (1.0 + share * square)).collect();
         let mut inverse = Vec::with_capacity(self.point.len());
         (0..self.outputs).for_each(|_| inverse.extend_from_slice(&diagonal));
         inverse.extend((0..self.outputs).map(|_| 1.0 / (0.25 * total).max(f64::MIN_POSITIVE)));
-        self.memory = Memory::new(inverse);
+        self.memory.scale_loss(factor, self.outputs * table.width(), inverse);
         self.state = State::Running;
         self.iterations = 0;
         self.smallest_error = f64::INFINITY;

@@ -4,18 +4,26 @@
 //! never on the number of threads or the machine.
 
 mod data;
+mod early_stopping;
+mod fit;
 mod folds;
 mod history;
 mod lbfgs;
 mod linear;
 mod logistic;
+mod optimiser;
+mod schedule;
 mod strength;
 
 pub use data::{ClassWeight, Examples, Stop};
+pub use early_stopping::EarlyStopping;
+pub use fit::{DenseFit, DenseSettings, fit_dense};
 pub use folds::{Folds, stratified_folds};
 pub use history::{Epoch, History};
 pub use linear::{CrossValidation, LinearFit, cross_validate, fit_linear, train_linear};
 pub(crate) use logistic::probabilities_from_scores;
+pub use optimiser::AdamForm;
+pub use schedule::Plateau;
 pub use strength::{FALLBACK_STRENGTH, STRENGTHS, StrengthChoice, StrengthRow, choose_strength};
 
 #[cfg(test)]

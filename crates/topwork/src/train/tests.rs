@@ -103,7 +103,8 @@ fn unkind_data_is_fitted_or_refused() {
     let huge: Vec<f32> = (0..n * 4).map(|index| noise(index) * 1e9).collect();
     let tiny: Vec<f32> = (0..n * 4).map(|index| noise(index) * 1e-30).collect();
     let offset: Vec<f32> = (0..n * 4).map(|index| noise(index) + 1e4).collect();
-    let cases: [(&str, &[f32], usize, &[usize], usize); 10] = [
+    type UnkindCase<'a> = (&'a str, &'a [f32], usize, &'a [usize], usize);
+    let cases: [UnkindCase; 10] = [
         ("constant", &constant, 4, &two, 2),
         ("zeros", &zeros, 4, &two, 2),
         ("duplicates", &duplicates, 4, &two, 2),

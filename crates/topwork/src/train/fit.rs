@@ -1,0 +1,253 @@
+//! The dense head: epochs of shuffled batches, Adam, early stopping, a rate that drops on a plateau.
+
+use serde::{Deserialize, Serialize};
+
+use crate::error::{Error, ErrorKind, Result};
+use crate::head::{Dense, Layer};
+use crate::random::Random;
+use crate::train::data::{ClassWeight, Examples, Stop};
+use crate::train::early_stopping::{EarlyStopping, StoppingState};
+use crate::train::history::{Epoch, History};
+use crate::train::logistic::{first_largest, probabilities_from_scores};
+use crate::train::optimiser::{Adam, AdamForm};
+use crate::train::schedule::{Plateau, PlateauState};
+
+/// How a dense head is trained.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct DenseSettings {
+    /// Units of each hidden layer; the output layer follows from the classes.
+    pub layers: Vec<usize>,
+    /// At most so many passes over the training examples.
+    pub epochs: usize,
+    /// Examples a step; the last batch of an epoch may be smaller.
+    pub batch_size: usize,
+    /// Adam's first learning rate.
+    pub learning_rate: f64,
+    /// Whose Adam.
+    pub adam: AdamForm,
+    /// When to stop early; needs validation examples.
+    pub early_stopping: Option<EarlyStopping>,
+    /// When to lower the rate; needs validation examples.
+    pub plateau: Option<Plateau>,
+    /// How much each class counts in training (validation losses count every example 1, as in Keras).
+    pub class_weight: ClassWeight,
+    /// Decides the first weights and the order of the examples.
+    pub seed: u64,
+}
+
+impl Default for DenseSettings {
+    fn default() -> DenseSettings {
+        DenseSettings {
+            layers: vec![1024, 512, 256, 128],
+            epochs: 100,
+            batch_size: 32,
+            learning_rate: 1e-3,
+            adam: AdamForm::Keras,
+            early_stopping: Some(EarlyStopping::default()),
+            plateau: Some(Plateau::default()),
+            class_weight: ClassWeight::Equal,
+            seed: 42,
+        }
+    }
+}
+
+/// A trained dense head.
+#[derive(Clone, Debug)]
+pub struct DenseFit {
+    /// The weights of the best epoch by `val_loss`; without validation or early stopping those of the last one.
+    pub head: Dense,
+    /// One row an epoch.
+    pub history: History,
+}
+
+/// Trains dense layers on log loss (two classes: binary cross-entropy of one sigmoid unit).
+///
+/// `progress` hears of every epoch as it ends. `stop` is asked before every batch.
+///
+/// # Errors
+/// [`ErrorKind::Configuration`] if the settings make no sense, a class has no example, validation does not fit or
+/// the loss leaves the finite numbers; [`ErrorKind::Interrupted`] if asked to stop.
+pub fn fit_dense(
+    training: &Examples,
+    validation: Option<&Examples>,
+    settings: &DenseSettings,
+    threads: usize,
+    progress: &mut dyn FnMut(&Epoch),
+    stop: Stop,
+) -> Result<DenseFit> {
+    let validation = validation.filter(|validation| !validation.is_empty());
+    check(training, validation, settings)?;
+    let mut head = first_weights(training, settings)?;
+    let mut optimisers: Vec<(Adam, Adam)> =
+        head.layers.iter().map(|layer| states(layer, settings.adam)).collect();
+    let mut stopping = settings.early_stopping.clone().map(StoppingState::new);
+    let mut plateau = settings.plateau.clone().map(PlateauState::new);
+    let mut learning_rate = settings.learning_rate as f32;
+    let class_weights = settings.class_weight.of(&training.class_counts());
+    let mut order: Vec<usize> = (0..training.len()).collect();
+    let mut random = Random::new(settings.seed, "batches");
+    let mut history = History::default();
+    let mut best: Option<Dense> = None;
+
+    for epoch in 1..=settings.epochs {
+        random.shuffle(&mut order);
+        let mut total = Loss::default();
+        for batch in order.chunks(settings.batch_size) {
+            if stop() {
+                return Err(Error::new(ErrorKind::Interrupted, "training was stopped"));
+            }
+            let batch = training.select(batch);
+            let outputs = head.forward(&batch.rows, threads);
+            let scores = &outputs[outputs.len() - 1];
+            let (loss, slopes) = loss_and_slopes(scores, &batch, &class_weights);
+            total.add(&loss);
+            let gradients = head.backward(&batch.rows, &outputs, slopes, threads);
+            for ((layer, gradient), (weight, bias)) in
+                head.layers.iter_mut().zip(&gradients).zip(&mut optimisers)
+            {
+                weight.step(&mut layer.weight, &gradient.weight, learning_rate, threads);
+                bias.step(&mut layer.bias, &gradient.bias, learning_rate, threads);
+            }
+        }
+        let watched = validation.map(|examples| evaluate(&head, examples, threads));
+        let row = Epoch {
+            epoch,
+            loss: total.mean(),
+            accuracy: total.accuracy(),
+            val_loss: watched.as_ref().map(Loss::mean),
+            val_accuracy: watched.as_ref().map(Loss::accuracy),
+            learning_rate: f64::from(learning_rate),
+        };
+        if !row.val_loss.unwrap_or(row.loss).is_finite() || !row.loss.is_finite() {
+            let message = format!("the loss left the finite numbers in epoch {epoch}");
+            return Err(Error::new(ErrorKind::Configuration, message).with_hint("use a lower learning rate"));
+        }
+        progress(&row);
+        history.epochs.push(row);
+        let Some(watched) = watched else { continue };
+        if let Some(plateau) = &mut plateau {
+            learning_rate = plateau.observe(watched.mean(), learning_rate);
+        }
+        if let Some(stopping) = &mut stopping {
+            let verdict = stopping.observe(watched.mean());
+            if verdict.improved {
+                history.best_epoch = Some(epoch);
+                best = Some(head.clone());
+            }
+            if verdict.stop {
+                break;
+            }
+        }
+    }
+    Ok(DenseFit { head: best.unwrap_or(head), history })
+}
+
+fn check(training: &Examples, validation: Option<&Examples>, settings: &DenseSettings) -> Result<()> {
+    training.check_every_class_present()?;
+    let fits = |other: &Examples| (other.width, other.classes) == (training.width, training.classes);
+    let problem = if !validation.is_none_or(fits) {
+        "validation examples have another width or number of classes than training examples"
+    } else if settings.layers.contains(&0) {
+        "a dense layer needs at least one unit"
+    } else if settings.epochs == 0 || settings.batch_size == 0 {
+        "training needs at least one epoch and batches of at least one example"
+    } else if !(settings.learning_rate.is_finite() && settings.learning_rate > 0.0) {
+        "the learning rate must be a positive number"
+    } else if settings.plateau.as_ref().is_some_and(|plateau| !(0.0..1.0).contains(&plateau.factor)) {
+        "the factor of a drop in learning rate must be at least 0 and below 1"
+    } else {
+        return Ok(());
+    };
+    Err(Error::new(ErrorKind::Configuration, problem))
+}
+
+/// Glorot's uniform weights (Keras' default) and zero biases.
+fn first_weights(training: &Examples, settings: &DenseSettings) -> Result<Dense> {
+    let outputs = if training.classes == 2 { 1 } else { training.classes };
+    let mut random = Random::new(settings.seed, "weights");
+    let mut inputs = training.width;
+    let mut layers = Vec::new();
+    for units in settings.layers.iter().copied().chain([outputs]) {
+        let limit = (6.0 / (inputs + units) as f64).sqrt();
+        let weight = (0..units * inputs).map(|_| ((2.0 * random.uniform() - 1.0) * limit) as f32).collect();
+        layers.push((weight, vec![0.0; units]));
+        inputs = units;
+    }
+    Dense::new(training.classes, layers)
+}
+
+fn states(layer: &Layer, form: AdamForm) -> (Adam, Adam) {
+    (Adam::new(form, layer.weight.len()), Adam::new(form, layer.bias.len()))
+}
+
+/// Sums over examples.
+#[derive(Clone, Debug, Default)]
+struct Loss {
+    sum: f64,
+    correct: usize,
+    n: usize,
+}
+
+impl Loss {
+    fn add(&mut self, other: &Loss) {
+        self.sum += other.sum;
+        self.correct += other.correct;
+        self.n += other.n;
+    }
+
+    fn mean(&self) -> f64 {
+        self.sum / self.n as f64
+    }
+
+    fn accuracy(&self) -> f64 {
+        self.correct as f64 / self.n as f64
+    }
+}
+
+/// The weighted log loss of N × K scores, and the slope of its mean over the batch in each score.
+///
+/// The mean divides by the number of examples, not by the sum of their weights, as Keras does.
+fn loss_and_slopes(scores: &[f32], batch: &Examples, class_weights: &[f64]) -> (Loss, Vec<f32>) {
+    let outputs = scores.len() / batch.len();
+    let mut loss = Loss { n: batch.len(), ..Loss::default() };
+    let mut slopes = Vec::with_capacity(scores.len());
+    let mut row = Vec::with_capacity(outputs);
+    for (scores, label) in scores.chunks_exact(outputs).zip(&batch.labels) {
+        row.clear();
+        row.extend(scores.iter().map(|score| f64::from(*score)));
+        let weight = class_weights[*label];
+        if let [score] = row[..] {
+            let margin = if *label == 1 { score } else { -score };
+            loss.sum += weight * (libm::log1p(libm::exp(-margin.abs())) + (-margin).max(0.0));
+            loss.correct += usize::from((score > 0.0) == (*label == 1));
+            probabilities_from_scores(&mut row);
+            row[0] -= *label as f64;
+        } else {
+            let (best, largest) = first_largest(&row);
+            let sum: f64 = row.iter().map(|score| libm::exp(score - largest)).sum();
+            loss.sum += weight * (libm::log(sum) + largest - row[*label]);
+            loss.correct += usize::from(best == *label);
+            probabilities_from_scores(&mut row);
+            row[*label] -= 1.0;
+        }
+        slopes.extend(row.iter().map(|slope| (slope * weight / batch.len() as f64) as f32));
+    }
+    (loss, slopes)
+}
+
+/// The loss of examples that are not trained on, every one counting 1.
+fn evaluate(head: &Dense, examples: &Examples, threads: usize) -> Loss {
+    let weights = vec![1.0; examples.classes];
+    let positions: Vec<usize> = (0..examples.len()).collect();
+    let mut total = Loss::default();
+    for batch in positions.chunks(256) {
+        let batch = examples.select(batch);
+        let outputs = head.forward(&batch.rows, threads);
+        total.add(&loss_and_slopes(&outputs[outputs.len() - 1], &batch, &weights).0);
+    }
+    total
+}
+
+#[cfg(test)]
+#[path = "fit_tests.rs"]
+mod tests;

@@ -1,0 +1,274 @@
+//! The dense head against PyTorch (gradients, Adam) and Keras (Adam, callbacks), and its own promises.
+
+use super::*;
+use crate::head::Head;
+
+#[derive(Deserialize)]
+struct Reference {
+    gradients: Vec<GradientCase>,
+    adam: AdamCase,
+    callbacks: Vec<CallbackCase>,
+}
+
+#[derive(Deserialize)]
+struct LayerValues {
+    weight: Vec<f32>,
+    bias: Vec<f32>,
+}
+
+#[derive(Deserialize)]
+struct GradientCase {
+    classes: usize,
+    class_weights: Vec<f64>,
+    width: usize,
+    features: Vec<f32>,
+    labels: Vec<usize>,
+    layers: Vec<LayerValues>,
+    loss: f64,
+    gradients: Vec<LayerValues>,
+}
+
+#[derive(Deserialize)]
+struct AdamCase {
+    start: Vec<f32>,
+    rates: Vec<f32>,
+    gradients: Vec<Vec<f32>>,
+    keras: Vec<Vec<f32>>,
+    pytorch: Vec<Vec<f32>>,
+}
+
+#[derive(Deserialize)]
+struct CallbackCase {
+    name: String,
+    losses: Vec<f64>,
+    patience: usize,
+    min_delta: f64,
+    factor: f64,
+    cooldown: usize,
+    min_rate: f64,
+    stopped: usize,
+    best: usize,
+    rates: Vec<f32>,
+}
+
+fn reference() -> Reference {
+    let text = include_str!("../../../../reference/dense_head/dense_head.json");
+    serde_json::from_str(text).expect("the reference is JSON")
+}
+
+impl GradientCase {
+    fn head(&self) -> Dense {
+        let layers = self.layers.iter().map(|layer| (layer.weight.clone(), layer.bias.clone()));
+        Dense::new(self.classes, layers.collect()).unwrap()
+    }
+
+    fn examples(&self) -> Examples<'_> {
+        Examples::new(&self.features, self.width, &self.labels, self.classes).unwrap()
+    }
+
+    fn loss(&self, head: &Dense) -> f64 {
+        let examples = self.examples();
+        let outputs = head.forward(&examples.rows, 1);
+        loss_and_slopes(outputs.last().unwrap(), &examples, &self.class_weights).0.mean()
+    }
+}
+
+#[test]
+fn gradients_equal_pytorch() {
+    for case in reference().gradients {
+        let (head, examples) = (case.head(), case.examples());
+        assert!((case.loss(&head) - case.loss).abs() < 1e-6, "{} {}", case.loss(&head), case.loss);
+        let outputs = head.forward(&examples.rows, 1);
+        let (_, slopes) = loss_and_slopes(outputs.last().unwrap(), &examples, &case.class_weights);
+        let found = head.backward(&examples.rows, &outputs, slopes, 3);
+        assert_eq!(found.len(), case.gradients.len());
+        for (layer, (found, wanted)) in found.iter().zip(&case.gradients).enumerate() {
+            for (found, wanted) in [(&found.weight, &wanted.weight), (&found.bias, &wanted.bias)] {
+                assert_eq!(found.len(), wanted.len());
+                for (found, wanted) in found.iter().zip(wanted) {
+                    assert!((found - wanted).abs() < 1e-6, "layer {layer}: {found} {wanted}");
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn gradients_equal_finite_differences() {
+    for case in reference().gradients {
+        let (head, examples) = (case.head(), case.examples());
+        let outputs = head.forward(&examples.rows, 1);
+        let (_, slopes) = loss_and_slopes(outputs.last().unwrap(), &examples, &case.class_weights);
+        let gradients = head.backward(&examples.rows, &outputs, slopes, 1);
+        for (layer, gradient) in gradients.iter().enumerate() {
+            for (index, found) in gradient.weight.iter().enumerate() {
+                let moved = |change: f32| {
+                    let mut head = head.clone();
+                    head.layers[layer].weight[index] += change;
+                    case.loss(&head)
+                };
+                let slope = (moved(1e-3) - moved(-1e-3)) / 2e-3;
+                let found = f64::from(*found);
+                assert!((slope - found).abs() < 5e-4, "layer {layer} weight {index}: {found} {slope}");
+            }
+        }
+    }
+}
+
+#[test]
+fn adam_equals_keras_and_pytorch() {
+    let case = reference().adam;
+    for (form, wanted) in [(AdamForm::Keras, &case.keras), (AdamForm::PyTorch, &case.pytorch)] {
+        let mut values = case.start.clone();
+        let mut adam = Adam::new(form, values.len());
+        for (step, gradient) in case.gradients.iter().enumerate() {
+            adam.step(&mut values, gradient, case.rates[step], 1);
+            for (found, wanted) in values.iter().zip(&wanted[step]) {
+                assert!((found - wanted).abs() < 5e-7, "{form:?} step {step}: {values:?} {:?}", wanted);
+            }
+        }
+    }
+    let differ =
+        case.keras[9].iter().zip(&case.pytorch[9]).any(|(keras, pytorch)| (keras - pytorch).abs() > 1e-4);
+    assert!(differ, "the two forms cannot be told apart by these gradients");
+}
+
+#[test]
+fn callbacks_equal_keras() {
+    let mut failures = Vec::new();
+    for case in reference().callbacks {
+        let settings = EarlyStopping { patience: case.patience, min_delta: case.min_delta };
+        let mut stopping = StoppingState::new(settings);
+        let (mut best, mut stopped) = (0, case.losses.len());
+        for (epoch, loss) in case.losses.iter().enumerate() {
+            let verdict = stopping.observe(*loss);
+            if verdict.improved {
+                best = epoch + 1;
+            }
+            if verdict.stop {
+                stopped = epoch + 1;
+                break;
+            }
+        }
+        let mut plateau = PlateauState::new(Plateau {
+            factor: case.factor,
+            patience: case.patience,
+            min_delta: case.min_delta,
+            cooldown: case.cooldown,
+            min_learning_rate: case.min_rate,
+        });
+        let mut rate = 0.001_f32;
+        let mut rates = Vec::new();
+        for loss in &case.losses {
+            rate = plateau.observe(*loss, rate);
+            rates.push(rate);
+        }
+        if (stopped, best) != (case.stopped, case.best) || rates != case.rates {
+            failures.push(format!(
+                "{} patience {}: stopped {stopped}, Keras {}; best {best}, Keras {}; rates {rates:?}, Keras {:?}",
+                case.name, case.patience, case.stopped, case.best, case.rates
+            ));
+        }
+    }
+    assert!(failures.is_empty(), "{}", failures.join("\n"));
+}
+
+/// Two rings, which no line separates.
+fn rings(n: usize) -> (Vec<f32>, Vec<usize>) {
+    let mut random = Random::new(5, "rings");
+    let mut features = Vec::new();
+    let labels: Vec<usize> = (0..n).map(|row| row % 2).collect();
+    for label in &labels {
+        let angle = random.uniform() * std::f64::consts::TAU;
+        let radius = 1.0 + *label as f64 + 0.3 * random.uniform();
+        features.extend([(radius * libm::cos(angle)) as f32, (radius * libm::sin(angle)) as f32]);
+    }
+    (features, labels)
+}
+
+fn settings() -> DenseSettings {
+    DenseSettings {
+        layers: vec![24, 12],
+        epochs: 60,
+        batch_size: 16,
+        learning_rate: 0.01,
+        ..DenseSettings::default()
+    }
+}
+
+#[test]
+fn rings_are_learned_and_the_best_epoch_is_kept() {
+    let (features, labels) = rings(300);
+    let training = Examples::new(&features[..400], 2, &labels[..200], 2).unwrap();
+    let validation = Examples::new(&features[400..], 2, &labels[200..], 2).unwrap();
+    let mut heard = Vec::new();
+    let fit = fit_dense(
+        &training,
+        Some(&validation),
+        &settings(),
+        1,
+        &mut |epoch| heard.push(epoch.clone()),
+        &|| false,
+    )
+    .unwrap();
+    assert_eq!(heard, fit.history.epochs);
+    let best = &fit.history.epochs[fit.history.best_epoch.unwrap() - 1];
+    assert!(best.val_accuracy.unwrap() > 0.95, "{:?}", fit.history);
+    assert!(fit.history.epochs.iter().all(|epoch| epoch.val_loss >= best.val_loss));
+    // The head that is handed back is the best epoch's.
+    let again = evaluate(&fit.head, &validation, 1);
+    assert_eq!(Some(again.mean()), best.val_loss);
+    let head = Head::Dense(fit.head);
+    let loss = |row: usize| -head.probabilities(&features[400 + 2 * row..][..2])[labels[200 + row]].ln();
+    let mean = (0..100).map(loss).sum::<f64>() / 100.0;
+    assert!((mean - again.mean()).abs() < 1e-9, "{mean} {}", again.mean());
+    assert_eq!(Head::from_tensors(&head.tensors(), 2).unwrap(), head);
+    assert!(Head::from_tensors(&head.tensors()[..4], 2).is_err());
+}
+
+#[test]
+fn seeds_decide_and_threads_do_not() {
+    // Wide enough that layers and optimiser are spread over threads.
+    let (n, width) = (70, 900);
+    let features: Vec<f32> = (0..n * width).map(|index| ((index * 7919) % 1009) as f32 / 1009.0).collect();
+    let labels: Vec<usize> = (0..n).map(|row| row % 3).collect();
+    let examples = Examples::new(&features, width, &labels, 3).unwrap();
+    let train = |seed, threads| {
+        let settings = DenseSettings { layers: vec![300, 7], epochs: 2, seed, ..DenseSettings::default() };
+        fit_dense(&examples, None, &settings, threads, &mut |_| {}, &|| false).unwrap()
+    };
+    let one = train(1, 1);
+    assert_eq!(one.history.best_epoch, None);
+    for threads in [2, 3, 4] {
+        let other = train(1, threads);
+        assert!(other.head == one.head && other.history == one.history, "{threads} threads");
+    }
+    assert!(train(2, 1).head != one.head);
+}
+
+#[test]
+fn nonsense_is_refused_and_a_wish_to_stop_is_heard() {
+    let (features, labels) = rings(20);
+    let examples = Examples::new(&features, 2, &labels, 2).unwrap();
+    let fit = |settings: DenseSettings| fit_dense(&examples, None, &settings, 1, &mut |_| {}, &|| false);
+    let refused: [(&str, DenseSettings); 6] = [
+        ("no units", DenseSettings { layers: vec![3, 0], ..settings() }),
+        ("no epochs", DenseSettings { epochs: 0, ..settings() }),
+        ("no batch", DenseSettings { batch_size: 0, ..settings() }),
+        ("no rate", DenseSettings { learning_rate: 0.0, ..settings() }),
+        (
+            "no drop",
+            DenseSettings { plateau: Some(Plateau { factor: 1.0, ..Plateau::default() }), ..settings() },
+        ),
+        ("divergence", DenseSettings { learning_rate: 1e30, ..settings() }),
+    ];
+    for (name, settings) in refused {
+        assert_eq!(fit(settings).err().map(|error| error.kind()), Some(ErrorKind::Configuration), "{name}");
+    }
+    // No hidden layer is logistic regression, one example a batch and more than there are both work.
+    for (layers, batch_size) in [(vec![], 1), (vec![2], 1000)] {
+        fit(DenseSettings { layers, batch_size, epochs: 2, ..settings() }).unwrap();
+    }
+    let stopped = fit_dense(&examples, None, &settings(), 1, &mut |_| {}, &|| true);
+    assert_eq!(stopped.err().map(|error| error.kind()), Some(ErrorKind::Interrupted));
+}
