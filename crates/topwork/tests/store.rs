@@ -38,9 +38,8 @@ fn write(store: &Store, numbers: std::ops::Range<u64>) {
 
 /// How many of the first numbers are there; what is there must be right.
 fn known(store: &Store, numbers: std::ops::Range<u64>) -> Vec<u64> {
-    let snapshot = store.snapshot();
     let mut features = vec![0.0; WIDTH];
-    let found = numbers.filter(|number| match snapshot.look_up(&key(*number), &mut features) {
+    let found = numbers.filter(|number| match store.look_up(&key(*number), &mut features) {
         None => false,
         Some(result) => {
             assert_eq!(result.map(|()| features.clone()), row(*number), "number {number}");
@@ -137,14 +136,14 @@ fn a_second_run_reads_along() {
     assert!(size.entries.is_some_and(|entries| entries >= 300), "{size:?}");
     assert_eq!(cleared.unwrap_err().kind(), ErrorKind::Store);
     write(&store, 1_000_000..1_000_010);
-    assert_eq!(known(&store, 1_000_000..1_000_010), []);
+    assert!(known(&store, 1_000_000..1_000_010).is_empty());
 }
 
 #[test]
 fn what_is_written_is_found_again() {
     let folder = tempfile::tempdir().unwrap();
     let store = Store::open(&folder.path().join("made/on/the way"));
-    assert_eq!(known(&store, 0..10), []);
+    assert!(known(&store, 0..10).is_empty());
     write(&store, 0..200);
     assert_eq!(known(&store, 0..300).len(), 200);
     assert_eq!(store.close(), Vec::<String>::new());
@@ -312,4 +311,35 @@ fn a_full_disk_is_done_without() {
     assert_eq!(store.mode(), Mode::Writing, "{:?}", store.notes());
     let found = known(&store, 0..2000);
     assert!(found.len() >= COMMIT_ROWS && found.len() < 2000, "{} {said}", found.len());
+}
+
+#[test]
+#[ignore = "a measurement"]
+fn measure() {
+    let folder = tempfile::tempdir_in(".").unwrap();
+    let store = Store::open(folder.path());
+    let time = Instant::now();
+    let mut f = vec![0.0; WIDTH];
+    let (sender, receiver) = sync_channel(COMMIT_ROWS);
+    std::thread::scope(|scope| {
+        scope.spawn(|| store.keep(receiver));
+        for number in 0..6000 {
+            assert!(store.look_up(&key(number), &mut f).is_none());
+            sender.send((key(number), row(number))).ok();
+        }
+        drop(sender);
+    });
+    eprintln!("write {:?}", time.elapsed());
+    drop(store);
+    eprintln!("{:?}", status(folder.path()));
+    for _ in 0..3 {
+        let time = Instant::now();
+        let store = Store::open(folder.path());
+        eprintln!("open {:?}", time.elapsed());
+        let time = Instant::now();
+        for number in 0..3000 {
+            store.look_up(&key(number), &mut f);
+        }
+        eprintln!("read {:?}", time.elapsed());
+    }
 }
