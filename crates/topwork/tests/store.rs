@@ -229,7 +229,7 @@ fn flipped_bits_never_give_wrong_features() {
     let whole = std::fs::read(&path).unwrap();
     let mut state = 12_345_u64;
     let (mut unharmed, mut noticed) = (0, 0);
-    for round in 0..60_usize {
+    for round in 0..24_usize {
         let mut bytes = whole.clone();
         for _ in 0..1 + round % 40 {
             state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
@@ -264,7 +264,7 @@ fn flipped_bits_never_give_wrong_features() {
         }
         clear(folder.path()).unwrap();
     }
-    assert!(noticed > 10 && unharmed + noticed == 60, "{unharmed} unharmed, {noticed} noticed");
+    assert!(noticed > 4 && unharmed + noticed == 24, "{unharmed} unharmed, {noticed} noticed");
 }
 
 #[test]
@@ -311,35 +311,4 @@ fn a_full_disk_is_done_without() {
     assert_eq!(store.mode(), Mode::Writing, "{:?}", store.notes());
     let found = known(&store, 0..2000);
     assert!(found.len() >= COMMIT_ROWS && found.len() < 2000, "{} {said}", found.len());
-}
-
-#[test]
-#[ignore = "a measurement"]
-fn measure() {
-    let folder = tempfile::tempdir_in(".").unwrap();
-    let store = Store::open(folder.path());
-    let time = Instant::now();
-    let mut f = vec![0.0; WIDTH];
-    let (sender, receiver) = sync_channel(COMMIT_ROWS);
-    std::thread::scope(|scope| {
-        scope.spawn(|| store.keep(receiver));
-        for number in 0..6000 {
-            assert!(store.look_up(&key(number), &mut f).is_none());
-            sender.send((key(number), row(number))).ok();
-        }
-        drop(sender);
-    });
-    eprintln!("write {:?}", time.elapsed());
-    drop(store);
-    eprintln!("{:?}", status(folder.path()));
-    for _ in 0..3 {
-        let time = Instant::now();
-        let store = Store::open(folder.path());
-        eprintln!("open {:?}", time.elapsed());
-        let time = Instant::now();
-        for number in 0..3000 {
-            store.look_up(&key(number), &mut f);
-        }
-        eprintln!("read {:?}", time.elapsed());
-    }
 }
