@@ -189,11 +189,12 @@ struct Columns {
 fn rows(table: &Path) -> Result<Vec<Row>> {
     let file = File::open(table).map_err(|source| Error::io("cannot open the table", table, source))?;
     let head = head(table)?;
-    let delimiter = delimiter(&head);
     let taken = Rc::new(Cell::new(0));
-    let bounded = Bounded { inner: file, given: 0, taken: Rc::clone(&taken) };
+    // The last line may lack its end, from which lines are counted.
+    let bounded = Bounded { inner: file.chain(&b"\n"[..]), given: 0, taken: Rc::clone(&taken) };
     let mut reader = csv::ReaderBuilder::new()
-        .delimiter(delimiter)
+        .delimiter(delimiter(&head))
+        .terminator(csv::Terminator::Any(b'\n'))
         .has_headers(false)
         .flexible(true)
         .buffer_capacity(BUFFER_BYTES as usize)
@@ -209,11 +210,16 @@ fn rows(table: &Path) -> Result<Vec<Row>> {
             break;
         }
         taken.set(reader.position().byte());
-        // The reader passes over empty lines before a record, so its own position is the better one.
-        let line = record.position().map_or(line, |position| position.line());
+        let fields: Vec<&[u8]> = fields(&record);
+        if fields == [b""] {
+            continue;
+        }
+        // A record's own position is before the empty lines above it.
+        let inside = record.as_slice().iter().filter(|byte| **byte == b'\n').count() as u64;
+        let line = reader.position().line() - 1 - inside;
         match &columns {
-            None => columns = Some(header(table, &record)?),
-            Some(columns) => rows.push(row(table, root, columns, &record, line)?),
+            None => columns = Some(header(table, &fields)?),
+            Some(columns) => rows.push(row(table, root, columns, &fields, line)?),
         }
     }
     if columns.is_none() {
@@ -222,6 +228,15 @@ fn rows(table: &Path) -> Result<Vec<Row>> {
             .with_hint(HEADER_HINT));
     }
     Ok(rows)
+}
+
+/// The fields of a row without the `\r` that lines of Windows end in.
+fn fields(record: &csv::ByteRecord) -> Vec<&[u8]> {
+    let mut fields: Vec<&[u8]> = record.iter().collect();
+    if let Some(last) = fields.last_mut() {
+        *last = last.strip_suffix(b"\r").unwrap_or(last);
+    }
+    fields
 }
 
 const HEADER_HINT: &str = "the first line names the columns: filename,label and, if you like, set";
@@ -242,18 +257,14 @@ fn head(table: &Path) -> Result<Vec<u8>> {
     File::open(table)
         .and_then(|file| file.take(4096).read_to_end(&mut head))
         .map_err(|source| Error::io("cannot read the table", table, source))?;
-    if head.starts_with(&[0xff, 0xfe]) || head.starts_with(&[0xfe, 0xff]) || head.contains(&0) {
-        let message = if head.starts_with(b"PK") || !head.contains(&b'\n') && !head.starts_with(&[0xff, 0xfe])
-        {
-            "the file is not a CSV"
-        } else {
-            "the table is UTF-16"
-        };
-        return Err(Error::new(ErrorKind::Dataset, message)
-            .with_path(table)
-            .with_hint("save it as CSV in UTF-8"));
-    }
-    Ok(head)
+    let message = if head.starts_with(&[0xff, 0xfe]) || head.starts_with(&[0xfe, 0xff]) {
+        "the table is UTF-16"
+    } else if head.contains(&0) {
+        "the file is not a CSV"
+    } else {
+        return Ok(head);
+    };
+    Err(Error::new(ErrorKind::Dataset, message).with_path(table).with_hint("save it as CSV in UTF-8"))
 }
 
 /// Of comma, semicolon and tab the one that the first line holds most often.
@@ -264,8 +275,8 @@ fn delimiter(head: &[u8]) -> u8 {
     [b'\t', b';', b','].into_iter().max_by_key(|delimiter| count(*delimiter)).unwrap_or(b',')
 }
 
-fn header(table: &Path, record: &csv::ByteRecord) -> Result<Columns> {
-    let titles: Vec<String> = record
+fn header(table: &Path, fields: &[&[u8]]) -> Result<Columns> {
+    let titles: Vec<String> = fields
         .iter()
         .map(|title| {
             let title = title.strip_prefix(b"\xef\xbb\xbf").unwrap_or(title);
@@ -294,22 +305,22 @@ fn header(table: &Path, record: &csv::ByteRecord) -> Result<Columns> {
     }
 }
 
-fn row(table: &Path, root: &Path, columns: &Columns, record: &csv::ByteRecord, line: u64) -> Result<Row> {
-    if record.len() != columns.count {
-        let message = format!("{} fields where the header has {}", record.len(), columns.count);
+fn row(table: &Path, root: &Path, columns: &Columns, fields: &[&[u8]], line: u64) -> Result<Row> {
+    if fields.len() != columns.count {
+        let message = format!("{} fields where the header has {}", fields.len(), columns.count);
         return Err(
             refused(table, line, message).with_hint("put a name that holds the separator into quotes")
         );
     }
-    let filename = &record[columns.filename];
+    let filename = fields[columns.filename];
     if filename.trim_ascii().is_empty() {
         return Err(refused(table, line, "the file name is empty"));
     }
-    let class = record[columns.label].trim_ascii();
+    let class = fields[columns.label].trim_ascii();
     if class.is_empty() {
         return Err(refused(table, line, "the label is empty"));
     }
-    let set = match columns.set.map(|column| record[column].trim_ascii()) {
+    let set = match columns.set.map(|column| fields[column].trim_ascii()) {
         None | Some(b"") => None,
         Some(text) => {
             let text = name::escape_bytes(text);
@@ -357,7 +368,7 @@ const BUFFER_BYTES: u64 = 8 * 1024;
 
 /// A reader that fails when one row grows without end: `taken` is where the last complete row ended.
 struct Bounded {
-    inner: File,
+    inner: io::Chain<File, &'static [u8]>,
     given: u64,
     taken: Rc<Cell<u64>>,
 }

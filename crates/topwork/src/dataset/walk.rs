@@ -180,7 +180,8 @@ pub(super) fn walk(folder: &Path, prefix: &str, above: &[&Path]) -> Result<Found
                 continue;
             }
         };
-        for entry in entries.into_iter().rev() {
+        let inner = real.len();
+        for entry in entries {
             let name = joined(&prefix, &entry.name);
             match entry.kind {
                 Kind::File => found.files.push((name, entry.path)),
@@ -194,6 +195,8 @@ pub(super) fn walk(folder: &Path, prefix: &str, above: &[&Path]) -> Result<Found
                 Kind::Unusable(reason, detail) => found.skip(name, entry.path, reason, detail),
             }
         }
+        // The last in is the first out.
+        real[inner..].reverse();
         if found.files.len() > MAXIMUM_FILES {
             let message = format!("more than {MAXIMUM_FILES} files");
             return Err(Error::new(ErrorKind::Dataset, message).with_path(folder));

@@ -3,7 +3,7 @@
 //! Whole photos per worker. Photos do not interact, so neither the number of threads nor the order of the files nor
 //! what the store knows can change a result. One bad photo never ends a run.
 
-use super::store::{Key, Mode, Row, Snapshot, Store};
+use super::store::{Key, Mode, Row, Store};
 use super::{Features, Refusal};
 use crate::error::{Error, ErrorKind, Result};
 use std::collections::HashMap;
@@ -119,7 +119,7 @@ pub fn extract<W>(
         let shared = Shared {
             steps,
             run,
-            snapshot: store.snapshot(),
+            store,
             places: places.collect(),
             next: AtomicUsize::new(0),
             first: Mutex::new(HashMap::new()),
@@ -166,7 +166,7 @@ enum Slot {
 struct Shared<'a, W> {
     steps: &'a Steps<'a, W>,
     run: &'a Run<'a>,
-    snapshot: Snapshot<'a>,
+    store: &'a Store,
     places: Vec<Mutex<(&'a mut [f32], Slot)>>,
     next: AtomicUsize,
     first: Mutex<HashMap<[u8; 32], usize>>,
@@ -239,7 +239,7 @@ fn one<W>(
         return (Slot::Same(digest), Source::Known);
     }
     let key = Key::new(&digest, &steps.identity);
-    match timed(&mut seconds.store, || shared.snapshot.look_up(&key, row)) {
+    match timed(&mut seconds.store, || shared.store.look_up(&key, row)) {
         Some(Ok(())) => return (Slot::Filled(digest), Source::Known),
         Some(Err(refusal)) => return (Slot::Refused(digest, refusal), Source::Refused),
         None => {}

@@ -7,7 +7,7 @@
 use super::Refusal;
 use crate::error::{Error, ErrorKind, Result};
 use redb::{
-    Builder, ConcurrencyMode, Database, DatabaseError, ReadOnlyDatabase, ReadOnlyTable, ReadableDatabase,
+    Builder, ConcurrencyMode, Database, DatabaseError, ReadOnlyDatabase, ReadableDatabase,
     ReadableTableMetadata, StorageError, TableDefinition, TableError, WriteTransaction,
 };
 use std::ffi::OsString;
@@ -78,7 +78,10 @@ pub struct Store {
     path: PathBuf,
     handle: Handle,
     notes: Mutex<Vec<String>>,
+    /// Its structure turned out broken.
     damaged: AtomicBool,
+    /// Nothing is looked up any more in this run.
+    unreadable: AtomicBool,
 }
 
 impl Store {
@@ -108,6 +111,7 @@ impl Store {
             handle: Handle::Off,
             notes: Mutex::new(Vec::new()),
             damaged: AtomicBool::new(false),
+            unreadable: AtomicBool::new(false),
         }
     }
 
@@ -125,22 +129,30 @@ impl Store {
         self.notes.lock().map(|notes| notes.clone()).unwrap_or_default()
     }
 
-    /// What is kept now, for many look-ups from many threads.
-    pub fn snapshot(&self) -> Snapshot<'_> {
-        let transaction = match &self.handle {
-            Handle::Writing(database) => guarded(|| database.begin_read()),
-            Handle::Reading(database) => guarded(|| database.begin_read()),
-            Handle::Off => return Snapshot { store: self, table: None },
-        };
-        let table = match transaction {
-            Some(Ok(transaction)) => match guarded(|| transaction.open_table(TABLE)) {
-                Some(Ok(table)) => Some(table),
-                Some(Err(TableError::TableDoesNotExist(_))) => None,
-                _ => self.damage(),
-            },
-            _ => self.damage(),
-        };
-        Snapshot { store: self, table }
+    /// What is known about a photo: its features are written to `features`, or the reason why it has none is
+    /// returned. `None` where nothing is known, or nothing that makes sense. May be called from many threads.
+    ///
+    /// Each look-up is a transaction of its own: one for the whole run would keep the writer from using pages again
+    /// that it has replaced, and the file would grow to several times its size.
+    pub fn look_up(&self, key: &Key, features: &mut [f32]) -> Option<std::result::Result<(), Refusal>> {
+        if self.unreadable.load(Ordering::Relaxed) {
+            return None;
+        }
+        let found = guarded(|| match &self.handle {
+            Handle::Writing(database) => fetch(database, key, features),
+            Handle::Reading(database) => fetch(database, key, features),
+            Handle::Off => Ok(None),
+        });
+        match found {
+            Some(Ok(known)) => return known,
+            Some(Err(redb::Error::TableDoesNotExist(_))) => return None,
+            // The writer has noted why; the rows are still in the file for the next run.
+            Some(Err(redb::Error::PreviousIo | redb::Error::DatabaseClosed)) => {}
+            Some(Err(redb::Error::Corrupted(_))) | None => self.damaged.store(true, Ordering::Relaxed),
+            Some(Err(error)) => self.note(format!("the feature store cannot be read: {error}")),
+        }
+        self.unreadable.store(true, Ordering::Relaxed);
+        None
     }
 
     /// Keeps the rows that come in until all senders are gone: one thread calls this, the workers send.
@@ -171,8 +183,15 @@ impl Store {
             if !batch.is_empty() && (over || due) {
                 let failure = match guarded(|| commit(database, &batch)) {
                     Some(Ok(())) => None,
+                    Some(Err(redb::Error::Corrupted(why))) => {
+                        self.damaged.store(true, Ordering::Relaxed);
+                        Some(why)
+                    }
                     Some(Err(error)) => Some(error.to_string()),
-                    None => Some("it is damaged".to_string()),
+                    None => {
+                        self.damaged.store(true, Ordering::Relaxed);
+                        Some("it is damaged".to_string())
+                    }
                 };
                 if let Some(why) = failure {
                     self.note(format!("the feature store keeps nothing more: {why}"));
@@ -188,7 +207,7 @@ impl Store {
 
     /// Closes it; a store that turned out damaged is set aside, so that the next run starts a new one. All notes.
     pub fn close(self) -> Vec<String> {
-        let Store { path, handle, notes, damaged } = self;
+        let Store { path, handle, notes, damaged, .. } = self;
         let mut notes = notes.into_inner().unwrap_or_default();
         let writing = matches!(handle, Handle::Writing(_));
         guarded(|| drop(handle));
@@ -205,11 +224,6 @@ impl Store {
         if let Ok(mut notes) = self.notes.lock() {
             notes.push(note);
         }
-    }
-
-    fn damage<T>(&self) -> Option<T> {
-        self.damaged.store(true, Ordering::Relaxed);
-        None
     }
 
     fn set_aside_and_open(&self, why: &str) -> Handle {
@@ -249,25 +263,14 @@ impl Store {
     }
 }
 
-/// The rows of a store at one moment.
-pub struct Snapshot<'a> {
-    store: &'a Store,
-    table: Option<ReadOnlyTable<&'static [u8; 64], &'static [u8]>>,
-}
-
-impl Snapshot<'_> {
-    /// What is known about a photo: its features are written to `features`, or the reason why it has none is
-    /// returned. `None` where nothing is known, or nothing that makes sense.
-    pub fn look_up(&self, key: &Key, features: &mut [f32]) -> Option<std::result::Result<(), Refusal>> {
-        let table = self.table.as_ref()?;
-        if self.store.damaged.load(Ordering::Relaxed) {
-            return None;
-        }
-        match guarded(|| table.get(&key.0)) {
-            Some(Ok(row)) => row.and_then(|row| decoded(key, row.value(), features)),
-            _ => self.store.damage(),
-        }
-    }
+fn fetch(
+    database: &impl ReadableDatabase,
+    key: &Key,
+    features: &mut [f32],
+) -> std::result::Result<Option<std::result::Result<(), Refusal>>, redb::Error> {
+    let table = database.begin_read()?.open_table(TABLE)?;
+    let row = table.get(&key.0)?;
+    Ok(row.and_then(|row| decoded(key, row.value(), features)))
 }
 
 /// redb trusts a file that was closed properly, and may panic where that trust is broken.
