@@ -1,7 +1,7 @@
 use std::collections::HashMap;
 
-use half::{bf16, f16};
 use ::safetensors::tensor::{Dtype, TensorView, serialize};
+use half::{bf16, f16};
 
 use super::*;
 
