@@ -216,6 +216,8 @@ fn every_row_is_what_it_says() {
         let applied = &backbone.report.applied;
         assert_eq!(applied.iter().collect::<BTreeSet<_>>().len(), applied.len(), "a tensor is used twice");
         backbone.report.require_exact().expect("every tensor is used");
+        let size = (backbone.preprocess.height as usize, backbone.preprocess.width as usize);
+        assert_eq!(size, row.input, "the crop is the input");
         let classes = backbone.imagenet.classes.len();
         assert_eq!(
             (backbone.imagenet.bias.len(), backbone.imagenet.weights.len()),
@@ -234,6 +236,23 @@ fn lite0_has_the_published_size() {
     let names: Vec<(&str, &str)> =
         backbone.imagenet.classes.iter().map(|class| (class.wnid.as_str(), class.name.as_str())).collect();
     assert_eq!(names, topwork_lite0::classes().collect::<Vec<_>>());
+}
+
+/// Shorter side to 256, bicubic, centre crop of 224, (x - 127) / 128, as the weights were measured.
+#[test]
+fn lite0_s_preprocessing_is_the_one_of_its_weights() {
+    use crate::preprocess::{Channels, Filter, Preprocess, Resize, Rounding};
+    let expected = Preprocess {
+        resize: Resize::Shorter { size: 256, rounding: Rounding::HalfEven },
+        filter: Filter::Bicubic,
+        width: 224,
+        height: 224,
+        offset: Rounding::Floor,
+        channels: Channels::Rgb,
+        mean: [127.0; 3],
+        scale: [1.0 / 128.0; 3],
+    };
+    assert_eq!(load((224, 224), Isa::SCALAR).preprocess, expected);
 }
 
 #[test]

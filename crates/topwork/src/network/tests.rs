@@ -32,8 +32,11 @@ fn layer(shape: [usize; 4], seed: u64) -> Convolution {
 
 /// Every kind of layer, on an input that is not square: ResNet's first layer, a depthwise one, a skip, a strided projection.
 fn small() -> Graph {
-    let mut graph =
-        Graph::new(19, 26, Normalisation { mean: [127.0, 100.0, 90.0], scale: [128.0, 60.0, 255.0] });
+    let mut graph = Graph::new(
+        19,
+        26,
+        Normalisation { mean: [127.0, 100.0, 90.0], scale: [1.0 / 128.0, 0.016, 1.0 / 255.0] },
+    );
     let stem = Convolution { stride: 2, padding: Padding::Explicit(3), ..layer([10, 3, 7, 7], 10) };
     let stem = graph.convolution("stem", graph.input(), stem);
     let depthwise = Convolution { groups: Groups::Depthwise, ..layer([10, 1, 5, 5], 20) };
@@ -97,7 +100,7 @@ fn layers_are_what_their_definition_says() {
     let normalised = pixels
         .iter()
         .enumerate()
-        .map(|(place, pixel)| (f64::from(*pixel) - f64::from(mean[place % 3])) / f64::from(scale[place % 3]));
+        .map(|(place, pixel)| (f64::from(*pixel) - f64::from(mean[place % 3])) * f64::from(scale[place % 3]));
     let mut tensors = vec![normalised.collect::<Vec<f64>>()];
     for index in 0..graph.operations.len() {
         tensors.push(defined(&graph, index, &tensors));
