@@ -91,7 +91,7 @@ fn layer_of(stage: &str) -> String {
     }
 }
 
-/// Against `efficientnet-lite-pytorch` in f64 with the same f16 weights. The tolerances are some ten times what f32 arithmetic
+/// Against `efficientnet-lite-pytorch` in f64 with the same stored weights. The tolerances are some ten times what f32 arithmetic
 /// was seen to need, here and in PyTorch: 6e-6 in any feature, all of which lie in [0, 6].
 #[test]
 fn features_stages_and_logits_are_the_original_s() {
@@ -166,9 +166,9 @@ fn features_stages_and_logits_are_the_original_s() {
     assert!(failures.is_empty(), "{} values differ:\n{shown}", failures.len());
 }
 
-/// Rounding the weights to f16 moved the features by this much at most, as a share of their length.
+/// Rounding the large weights to f16 moved the features by this much at most, as a share of their length.
 #[test]
-fn f16_weights_cost_little() {
+fn rounded_weights_cost_little() {
     let features = Weights::from_bytes(&reference("features.safetensors")).expect("as make.py writes it");
     for case in cases() {
         let values =
