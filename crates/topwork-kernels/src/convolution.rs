@@ -46,12 +46,14 @@ pub fn convolution(
     let (room, needed) = (gathered.len(), gathered_len(window, channels));
     assert!(room >= needed, "room for {room} gathered values, {needed} needed by {window:?} x {channels}");
     let block = block_rows(window, channels);
-    let mut from = 0;
+    let width = window.output().1;
+    let (mut from, mut place) = (0, (0, 0));
     while from < pixels {
         let count = block.min(pixels - from);
         let gathered = &mut gathered[..count * depth];
-        for (row, values) in gathered.chunks_exact_mut(depth.max(1)).enumerate() {
-            gather(window, channels, input, from + row, values);
+        for values in gathered.chunks_exact_mut(depth.max(1)) {
+            gather(window, channels, input, place, values);
+            place = if place.1 + 1 < width { (place.0, place.1 + 1) } else { (place.0 + 1, 0) };
         }
         let output = &mut output[from * columns..(from + count) * columns];
         matrix_product(weights, gathered, &epilogue.of_pixels(from, count), output);
@@ -59,10 +61,9 @@ pub fn convolution(
     }
 }
 
-/// The input values under the kernel at one output pixel, zeros where it lies outside.
-fn gather(window: &Window, channels: usize, input: &[f32], pixel: usize, values: &mut [f32]) {
-    let width = window.output().1;
-    let (rows, across) = (window.rows(pixel / width), window.columns(pixel % width));
+/// The input values under the kernel at the output pixel in that row and column, zeros where it lies outside.
+fn gather(window: &Window, channels: usize, input: &[f32], (y, x): (usize, usize), values: &mut [f32]) {
+    let (rows, across) = (window.rows(y), window.columns(x));
     let line = window.kernel.1 * channels;
     if (rows.to - rows.from, across.to - across.from) != window.kernel {
         values.fill(0.0);
@@ -71,18 +72,19 @@ fn gather(window: &Window, channels: usize, input: &[f32], pixel: usize, values:
     for tap_row in rows.from..rows.to {
         let y = rows.input + tap_row - rows.from;
         let source = &input[(y * window.input.1 + across.input) * channels..][..len];
-        copy(source, &mut values[tap_row * line + across.from * channels..][..len]);
+        let target = &mut values[tap_row * line + across.from * channels..][..len];
+        // The rows of the first layers (3 and 7 pixels of three channels) are shorter than a call to `memcpy` is worth.
+        match len {
+            9 => copy::<9>(source, target),
+            21 => copy::<21>(source, target),
+            _ => target.copy_from_slice(source),
+        }
     }
 }
 
-/// A short copy: the few values of a tap row are fewer than a call to `memcpy` is worth.
-#[inline(always)]
-fn copy(source: &[f32], target: &mut [f32]) {
-    if source.len() > 32 {
-        target.copy_from_slice(source);
-    } else {
-        for (target, source) in target.iter_mut().zip(source) {
-            *target = *source;
-        }
+/// A copy of a length that the compiler knows.
+fn copy<const N: usize>(source: &[f32], target: &mut [f32]) {
+    if let (Some(source), Some(target)) = (source.first_chunk::<N>(), target.first_chunk_mut::<N>()) {
+        *target = *source;
     }
 }

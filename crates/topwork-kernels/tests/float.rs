@@ -4,6 +4,8 @@
 //! exact one by at most γ(n) · Σ|a·b| with γ(n) = n·u / (1 − n·u), u = 2⁻²⁴. So they differ by at most twice that; bias, residual
 //! and their roundings count as three more terms. Activations do not enlarge a difference.
 
+use std::cmp::Ordering;
+
 use topwork_kernels::Isa;
 use topwork_kernels::convolution::{convolution, gathered_len};
 use topwork_kernels::depthwise::{PackedDepthwise, depthwise};
@@ -28,7 +30,7 @@ fn magnitudes(values: &[f32]) -> Vec<f32> {
     values.iter().map(|value| value.abs()).collect()
 }
 
-/// `run(input, weights, bias, residual, activation)` through the reference and through a kernel.
+/// One layer, to be run by the reference and by a kernel.
 struct Case {
     name: String,
     terms: usize,
@@ -60,8 +62,8 @@ impl Case {
         let bound = 2.0 * roundings / (1.0 - roundings);
         for (at, ((expected, found), scale)) in expected.iter().zip(&found).zip(&scale).enumerate() {
             let difference = (f64::from(*expected) - f64::from(*found)).abs();
-            // Not `>`: a NaN must fail.
-            if !(difference <= bound * f64::from(*scale)) {
+            // `is_none_or` and not `>`: a NaN must fail.
+            if difference.partial_cmp(&(bound * f64::from(*scale))).is_none_or(Ordering::is_gt) {
                 return Err(format!("{}: output {at} is {found}, not {expected}", self.name));
             }
         }
@@ -114,8 +116,10 @@ fn matrix_products_are_the_reference_s() {
     report(cases, &failures);
 }
 
+type Pair = (usize, usize);
+
 /// Kernel, stride and padding; `None` is TensorFlow's.
-const WINDOWS: [((usize, usize), (usize, usize), Option<(usize, usize)>); 13] = [
+const WINDOWS: [(Pair, Pair, Option<Pair>); 13] = [
     ((1, 1), (1, 1), None),
     ((1, 1), (2, 2), None),
     ((3, 3), (1, 1), None),
@@ -131,7 +135,7 @@ const WINDOWS: [((usize, usize), (usize, usize), Option<(usize, usize)>); 13] = 
     ((4, 2), (3, 3), None),
 ];
 
-const PLANES: [(usize, usize); 13] = [
+const PLANES: [Pair; 13] = [
     (0, 0),
     (1, 1),
     (1, 9),

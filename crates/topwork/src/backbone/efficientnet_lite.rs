@@ -1,15 +1,15 @@
 //! EfficientNet-Lite (TensorFlow, `models/official/efficientnet/lite`): inverted-residual blocks without
 //! squeeze-and-excitation, ReLU6, TensorFlow's `SAME` padding. Tensor names are those of `efficientnet-lite-pytorch`.
 
-use serde::Deserialize;
 use topwork_kernels::Isa;
 
-use super::{Backbone, Class, ImageNet, Row};
+use super::record::Record;
+use super::{Backbone, ImageNet, Row};
 use crate::error::{Error, ErrorKind, Result};
 use crate::network::{
     Activation, BatchNorm, Convolution, Graph, Groups, Network, Node, Normalisation, Padding,
 };
-use crate::weights::{Reader, Weights};
+use crate::weights::{Reader, Tensor, Weights};
 
 const EPSILON: f64 = 1e-3;
 const STEM: usize = 32;
@@ -36,24 +36,12 @@ const LITE0: [Stage; 7] = [
     Stage { blocks: 1, kernel: 3, stride: 1, expansion: 6, channels: 320 },
 ];
 
-/// What the weights file says about itself under the metadata key `topwork`.
-#[derive(Deserialize)]
-struct Record {
-    classes: Vec<Class>,
-    preprocessing: serde_json::Value,
-}
-
-/// The part of the preprocessing that the network's first layer does.
-#[derive(Deserialize)]
-struct FirstLayer {
-    mean: [f32; 3],
-    scale: [f32; 3],
-}
-
 pub(super) fn lite0(row: &Row, input: (usize, usize), isa: Isa) -> Result<Backbone> {
     let weights = Weights::from_bytes(topwork_lite0::WEIGHTS)?;
-    let (record, FirstLayer { mean, scale }) = record(&weights)?;
-    let graph = Graph::new(input.0, input.1, Normalisation { mean, scale });
+    let record = Record::of(&weights)?;
+    let preprocess = record.preprocess()?;
+    let normalisation = Normalisation { mean: preprocess.mean, scale: preprocess.scale };
+    let graph = Graph::new(input.0, input.1, normalisation);
     let ((graph, weight, bias), report) = Reader::fill(&weights, |reader| {
         let graph = features(reader, &LITE0, graph);
         let classifier = reader.child("_fc");
@@ -61,28 +49,17 @@ pub(super) fn lite0(row: &Row, input: (usize, usize), isa: Isa) -> Result<Backbo
     });
     report.require_exact()?;
     if record.classes.len() != CLASSES {
-        return Err(damaged(format!("{} class names for {CLASSES} classes", record.classes.len())));
+        let found = record.classes.len();
+        return Err(Error::new(ErrorKind::Weights, format!("{found} class names for {CLASSES} classes")));
     }
     Ok(Backbone {
         name: row.name,
         digest: weights.digest(),
-        preprocessing: record.preprocessing,
+        preprocess,
         network: Network::new(&graph, isa),
         imagenet: ImageNet { weights: weight.values, bias: bias.values, classes: record.classes },
         report,
     })
-}
-
-fn record(weights: &Weights) -> Result<(Record, FirstLayer)> {
-    let json = weights.metadata("topwork").ok_or_else(|| damaged("no record under the key \"topwork\""))?;
-    let unreadable = |error: serde_json::Error| damaged("unreadable record").with_source(error);
-    let record: Record = serde_json::from_str(json).map_err(unreadable)?;
-    let first_layer = FirstLayer::deserialize(&record.preprocessing).map_err(unreadable)?;
-    Ok((record, first_layer))
-}
-
-fn damaged(message: impl Into<String>) -> Error {
-    Error::new(ErrorKind::Weights, message)
 }
 
 /// Stem, stages, last convolution, average.
@@ -140,7 +117,7 @@ fn block(
 }
 
 /// The most frequent kind of layer; callers replace what differs.
-fn convolution(weights: crate::weights::Tensor, batch_norm: BatchNorm) -> Convolution {
+fn convolution(weights: Tensor, batch_norm: BatchNorm) -> Convolution {
     Convolution {
         groups: Groups::One,
         stride: 1,

@@ -4,11 +4,13 @@
 //! Adding one: a file beside this one that describes the network and its weights, and a row of [`BACKBONES`].
 
 mod efficientnet_lite;
+mod record;
 
 use topwork_kernels::Isa;
 
 use crate::error::{Error, ErrorKind, Result};
 use crate::network::Network;
+use crate::preprocess::Preprocess;
 use crate::weights::LoadReport;
 
 /// A network with trained weights, and all that belongs to these weights.
@@ -18,9 +20,9 @@ pub struct Backbone {
     pub name: &'static str,
     /// BLAKE3 of the weights file.
     pub digest: [u8; 32],
-    /// How photos are prepared for it: JSON of the weights file's record.
-    pub preprocessing: serde_json::Value,
-    /// Pixels → features.
+    /// How photos are prepared for these weights.
+    pub preprocess: Preprocess,
+    /// Pixels → features, for the input size that was asked for.
     pub network: Network,
     /// The classifier with which it was trained.
     pub imagenet: ImageNet,

@@ -40,12 +40,12 @@ impl Shape {
     }
 }
 
-/// How a pixel becomes a number: `(pixel - mean) / scale`, channel by channel, rounded to f32 once.
+/// How a pixel becomes a number: `(pixel − mean) · scale`, channel by channel, rounded to f32 once.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Normalisation {
     /// Subtracted.
     pub mean: [f32; 3],
-    /// Divided by.
+    /// Multiplied afterwards.
     pub scale: [f32; 3],
 }
 

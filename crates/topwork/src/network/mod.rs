@@ -268,7 +268,7 @@ fn table(normalisation: &Normalisation) -> [[f32; 256]; 3] {
     let Normalisation { mean, scale } = normalisation;
     std::array::from_fn(|channel| {
         std::array::from_fn(|pixel| {
-            ((pixel as f64 - f64::from(mean[channel])) / f64::from(scale[channel])) as f32
+            ((pixel as f64 - f64::from(mean[channel])) * f64::from(scale[channel])) as f32
         })
     })
 }

@@ -8,8 +8,8 @@ pub(super) struct Slots {
     pub(super) sizes: Vec<usize>,
 }
 
-/// Places tensors of these sizes. `readers[i]` are the tensors that are read while tensor `i` is written; no tensor shares a
-/// buffer with one that is still to be read.
+/// Places tensors of these sizes; `readers[i]` are the tensors that are read while tensor `i` is written. Large tensors
+/// choose first, each the first buffer that is free while it lives, so that small ones never make a large buffer.
 pub(super) fn place(sizes: &[usize], readers: &[Vec<usize>]) -> Slots {
     let mut last_read: Vec<usize> = (0..sizes.len()).collect();
     for (node, sources) in readers.iter().enumerate() {
@@ -17,20 +17,21 @@ pub(super) fn place(sizes: &[usize], readers: &[Vec<usize>]) -> Slots {
             last_read[*source] = node;
         }
     }
-    let mut slots = Slots { of_node: Vec::new(), sizes: Vec::new() };
-    let mut busy_until: Vec<usize> = Vec::new();
-    for (node, &size) in sizes.iter().enumerate() {
-        let free = (0..busy_until.len()).filter(|slot| busy_until[*slot] < node);
-        // The smallest that suffices, else the one that has to grow least: small tensors leave large buffers alone.
-        let fit = |slot: &usize| (slots.sizes[*slot] < size, slots.sizes[*slot].abs_diff(size));
-        let slot = free.min_by_key(fit).unwrap_or_else(|| {
-            busy_until.push(0);
-            slots.sizes.push(0);
-            busy_until.len() - 1
+    let live_together = |one: usize, other: usize| one <= last_read[other] && other <= last_read[one];
+    let mut by_size: Vec<usize> = (0..sizes.len()).collect();
+    by_size.sort_by_key(|node| std::cmp::Reverse(sizes[*node]));
+    let mut tenants: Vec<Vec<usize>> = Vec::new();
+    let mut slots = Slots { of_node: vec![0; sizes.len()], sizes: Vec::new() };
+    for node in by_size {
+        let free =
+            tenants.iter().position(|tenants| tenants.iter().all(|other| !live_together(node, *other)));
+        let slot = free.unwrap_or_else(|| {
+            tenants.push(Vec::new());
+            slots.sizes.push(sizes[node]);
+            tenants.len() - 1
         });
-        slots.sizes[slot] = slots.sizes[slot].max(size);
-        busy_until[slot] = last_read[node];
-        slots.of_node.push(slot);
+        tenants[slot].push(node);
+        slots.of_node[node] = slot;
     }
     slots
 }

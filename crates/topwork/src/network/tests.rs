@@ -1,1 +1,183 @@
-//! Tests.
+use super::*;
+use crate::weights::Tensor;
+
+/// Values in -1 to 1 from a counter.
+fn values(count: usize, seed: u64) -> Vec<f32> {
+    let mut state = seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1;
+    let next = || {
+        state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        ((state >> 40) as f32 / (1 << 23) as f32) - 1.0
+    };
+    std::iter::repeat_with(next).take(count).collect()
+}
+
+fn layer(shape: [usize; 4], seed: u64) -> Convolution {
+    let channels = shape[0];
+    Convolution {
+        groups: Groups::One,
+        stride: 1,
+        padding: Padding::Same,
+        weights: Tensor { shape: shape.to_vec(), values: values(shape.iter().product(), seed) },
+        batch_norm: BatchNorm {
+            weight: values(channels, seed + 1),
+            bias: values(channels, seed + 2),
+            mean: values(channels, seed + 3),
+            variance: values(channels, seed + 4).iter().map(|value| value.abs()).collect(),
+            epsilon: 1e-3,
+        },
+        residual: None,
+        activation: Activation::Relu6,
+    }
+}
+
+/// Every kind of layer, on an input that is not square: ResNet's first layer, a depthwise one, a skip, a strided projection.
+fn small() -> Graph {
+    let mut graph = Graph::new(
+        19,
+        26,
+        Normalisation { mean: [127.0, 100.0, 90.0], scale: [1.0 / 128.0, 0.016, 1.0 / 255.0] },
+    );
+    let stem = Convolution { stride: 2, padding: Padding::Explicit(3), ..layer([10, 3, 7, 7], 10) };
+    let stem = graph.convolution("stem", graph.input(), stem);
+    let depthwise = Convolution { groups: Groups::Depthwise, ..layer([10, 1, 5, 5], 20) };
+    let depthwise = graph.convolution("depthwise", stem, depthwise);
+    let skip =
+        Convolution { residual: Some(stem), activation: Activation::Linear, ..layer([10, 10, 1, 1], 30) };
+    let skip = graph.convolution("skip", depthwise, skip);
+    let strided = Convolution { stride: 2, activation: Activation::Relu, ..layer([17, 10, 1, 1], 40) };
+    let strided = graph.convolution("strided", skip, strided);
+    graph.global_average("average", strided);
+    graph
+}
+
+fn photo(graph: &Graph, seed: u64) -> Vec<u8> {
+    values(graph.shapes[0].len(), seed).iter().map(|value| (value * 127.0 + 128.0) as u8).collect()
+}
+
+/// One layer in f64, as a definition says it: convolution, batch norm, residual, activation.
+fn defined(graph: &Graph, index: usize, tensors: &[Vec<f64>]) -> Vec<f64> {
+    let operation = &graph.operations[index];
+    let (from, to) = (graph.shape(operation.input), graph.shapes[index + 1]);
+    let input = &tensors[operation.input.0];
+    let OperationKind::Convolution(window, layer) = &operation.kind else {
+        let pixels = from.height * from.width;
+        let sum = |channel| (0..pixels).map(|pixel| input[pixel * from.channels + channel]).sum::<f64>();
+        return (0..from.channels).map(|channel| sum(channel) / pixels as f64).collect();
+    };
+    let depth = layer.weights.shape[1];
+    let norm = &layer.batch_norm;
+    let mut output = Vec::new();
+    for place in 0..to.len() {
+        let (pixel, channel) = (place / to.channels, place % to.channels);
+        let (y, x) = (pixel / to.width, pixel % to.width);
+        let mut sum = 0.0;
+        for (tap, at) in (0..window.taps()).flat_map(|tap| (0..depth).map(move |at| (tap, at))) {
+            let row = (y * layer.stride + tap / window.kernel.1).checked_sub(window.before.0);
+            let column = (x * layer.stride + tap % window.kernel.1).checked_sub(window.before.1);
+            let (Some(row), Some(column)) = (row, column) else { continue };
+            if row < from.height && column < from.width {
+                let source = if layer.groups == Groups::Depthwise { channel } else { at };
+                let weight = layer.weights.values[(channel * depth + at) * window.taps() + tap];
+                sum += input[(row * from.width + column) * from.channels + source] * f64::from(weight);
+            }
+        }
+        let [weight, bias, mean, variance] =
+            [&norm.weight, &norm.bias, &norm.mean, &norm.variance].map(|values| f64::from(values[channel]));
+        let mut value = (sum - mean) / (variance + norm.epsilon).sqrt() * weight + bias;
+        value += layer.residual.map_or(0.0, |node| tensors[node.0][place]);
+        let (low, high) = layer.activation.range();
+        output.push(value.clamp(f64::from(low), f64::from(high)));
+    }
+    output
+}
+
+/// Folding, packing, planning and running change nothing but the rounding: within 1e-5 of the largest value.
+#[test]
+fn layers_are_what_their_definition_says() {
+    let graph = small();
+    let pixels = photo(&graph, 1);
+    let Normalisation { mean, scale } = graph.normalisation;
+    let normalised = pixels
+        .iter()
+        .enumerate()
+        .map(|(place, pixel)| (f64::from(*pixel) - f64::from(mean[place % 3])) * f64::from(scale[place % 3]));
+    let mut tensors = vec![normalised.collect::<Vec<f64>>()];
+    for index in 0..graph.operations.len() {
+        tensors.push(defined(&graph, index, &tensors));
+    }
+    for isa in Isa::available() {
+        let network = Network::new(&graph, isa);
+        let (mut index, mut failures) = (0, Vec::new());
+        let mut features = vec![f32::NAN; network.feature_dim()];
+        network.trace(&pixels, &mut network.arena(), &mut features, |layer, output| {
+            index += 1;
+            let largest = tensors[index].iter().fold(0.0, |largest: f64, value| largest.max(value.abs()));
+            let wrong = output.iter().zip(&tensors[index]);
+            let wrong = wrong.filter(|(found, expected)| {
+                let close = (f64::from(**found) - **expected).abs() <= 1e-5 * largest;
+                !close
+            });
+            let wrong = wrong.count();
+            if wrong > 0 || output.len() != tensors[index].len() {
+                failures.push(format!("{} {}: {wrong} of {} values", isa.name(), layer.name, output.len()));
+            }
+        });
+        assert_eq!(index, 5);
+        assert!(failures.is_empty(), "{failures:#?}");
+    }
+}
+
+#[test]
+fn an_arena_remembers_nothing() {
+    let graph = small();
+    for isa in Isa::available() {
+        let network = Network::new(&graph, isa);
+        let run = |photo: &[u8], arena: &mut Arena| {
+            let mut features = vec![f32::NAN; network.feature_dim()];
+            network.features(photo, arena, &mut features);
+            features.iter().map(|value| value.to_bits()).collect::<Vec<u32>>()
+        };
+        let photos: Vec<Vec<u8>> = (0..4).map(|seed| photo(&graph, seed)).collect();
+        let fresh: Vec<_> = photos.iter().map(|photo| run(photo, &mut network.arena())).collect();
+        let mut used = network.arena();
+        for (photo, expected) in photos.iter().zip(&fresh).rev().chain(photos.iter().zip(&fresh)) {
+            assert_eq!(&run(photo, &mut used), expected, "{}", isa.name());
+        }
+        assert_ne!(fresh[0], fresh[1], "different photos have different features");
+    }
+}
+
+#[test]
+fn a_channel_that_training_switched_off_stays_finite() {
+    let mut spec = layer([1, 1, 1, 1], 1);
+    spec.batch_norm.variance = vec![0.0];
+    let folded = fold::fold(&spec);
+    assert!(folded.weights[0].is_finite() && folded.bias[0].is_finite());
+}
+
+#[test]
+fn layers_describe_themselves() {
+    let network = Network::new(&small(), Isa::SCALAR);
+    let found: Vec<_> = network
+        .layers()
+        .iter()
+        .map(|layer| {
+            (layer.name.as_str(), layer.kind, layer.output.height, layer.output.width, layer.multiply_adds)
+        })
+        .collect();
+    let expected = [
+        ("stem", LayerKind::Convolution, 10, 13, 10 * 13 * 7 * 7 * 3 * 10),
+        ("depthwise", LayerKind::Depthwise, 10, 13, 10 * 13 * 5 * 5 * 10),
+        ("skip", LayerKind::Pointwise, 10, 13, 10 * 13 * 10 * 10),
+        ("strided", LayerKind::Convolution, 5, 7, 5 * 7 * 10 * 17),
+        ("average", LayerKind::GlobalAverage, 1, 1, 0),
+    ];
+    assert_eq!(found, expected);
+    assert_eq!((network.input(), network.feature_dim()), ((19, 26), 17));
+}
+
+#[test]
+fn workers_may_share_a_network() {
+    fn shared<T: Send + Sync>() {}
+    shared::<Network>();
+}

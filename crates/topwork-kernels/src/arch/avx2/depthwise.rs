@@ -1,16 +1,25 @@
-//! Depthwise convolution, tile of 4 output pixels of a row x 8 channels: each input value is loaded once for all the
-//! taps of a kernel row that see it, which for 3 x 3 makes 9 loads for 12 multiply-adds (7.4 a tap by tap walk
-//! would need 15). Channels are the inner loop, so that memory is read in streams.
+//! Depthwise convolution, tile of 7 (stride 2: 4) output pixels of a row x 8 channels: 7 of the 16 registers hold sums, up to 5 the
+//! weights of a kernel row, and each input value is loaded once for all the taps of that row that see it. Networks for
+//! 224 x 224 photos have rows of 7, 14, 28, 56 and 112 pixels, so no tile is a sliver, and 7 independent sums almost
+//! hide the latency of two multiply-adds a cycle. Channels are the inner loop, so that memory is read in streams.
 //!
-//! Tiles lie where the kernel does not stick out to the left or right; the pixels beside them go one by one.
-//! Kernel rows above or below the input are left out for the whole output row.
+//! Kernel rows above or below the input are left out for the whole output row. Tiles that reach over the left or right
+//! border test each pixel; the test is the same for all channels, so it is predicted.
 
 use std::arch::x86_64::*;
+use std::ops::Range;
 
 use crate::depthwise::LANES;
 use crate::epilogue::Epilogue;
 use crate::isa::{Isa, Level};
 use crate::window::{Span, Window};
+
+/// Pixels of a tile at stride 1.
+const PIXELS: usize = 7;
+
+/// Pixels of a tile at stride 2: seven would see 17 input pixels, too many for the compiler to unroll; it costs half of
+/// the speed.
+const STRIDED: usize = 4;
 
 /// See [`crate::depthwise::depthwise`], which has checked the sizes; `weights` as packed there.
 pub(crate) fn depthwise(
@@ -22,27 +31,6 @@ pub(crate) fn depthwise(
     output: &mut [f32],
 ) {
     assert_eq!(isa.level(), Level::Avx2, "not an AVX2 processor");
-    // SAFETY: the assertion above: this processor has AVX2 and FMA.
-    unsafe {
-        match (window.kernel.1, window.stride.1) {
-            (3, 1) => rows::<3, 1>(window, input, weights, epilogue, output),
-            (3, 2) => rows::<3, 2>(window, input, weights, epilogue, output),
-            (5, 1) => rows::<5, 1>(window, input, weights, epilogue, output),
-            (5, 2) => rows::<5, 2>(window, input, weights, epilogue, output),
-            _ => rows::<0, 1>(window, input, weights, epilogue, output),
-        }
-    }
-}
-
-/// All output rows. `K` and `S` are the kernel's width and horizontal stride; `K` = 0: without tiles.
-#[target_feature(enable = "avx2,fma")]
-fn rows<const K: usize, const S: usize>(
-    window: &Window,
-    input: &[f32],
-    weights: &[f32],
-    epilogue: &Epilogue,
-    output: &mut [f32],
-) {
     let channels = epilogue.bias.len();
     let (height, width) = window.output();
     for y in 0..height {
@@ -57,22 +45,15 @@ fn rows<const K: usize, const S: usize>(
             epilogue: Epilogue { residual: epilogue.residual.map(|all| &all[start..end]), ..*epilogue },
             output: &mut output[start..end],
         };
-        let mut x = 0;
-        while x < width {
-            let across = window.columns(x);
-            if K == 0 || across.to - across.from < K {
-                row.pixel(x, across);
-                x += 1;
-                continue;
+        // SAFETY: the assertion above: this processor has AVX2 and FMA.
+        unsafe {
+            match (window.kernel.1, window.stride.1) {
+                (3, 1) => row.tiles::<3, 1>(width),
+                (3, 2) => row.tiles::<3, 2>(width),
+                (5, 1) => row.tiles::<5, 1>(width),
+                (5, 2) => row.tiles::<5, 2>(width),
+                _ => (0..width).for_each(|x| row.pixel(x)),
             }
-            // The kernel fits at x; the last place where it fits is this.
-            let last = ((window.input.1 + window.before.1 - K) / S).min(width - 1);
-            x += match last + 1 - x {
-                1 => row.tile::<K, S, 1>(x, across),
-                2 => row.tile::<K, S, 2>(x, across),
-                3 => row.tile::<K, S, 3>(x, across),
-                _ => row.tile::<K, S, 4>(x, across),
-            };
         }
     }
 }
@@ -90,27 +71,65 @@ struct Row<'a> {
 }
 
 impl Row<'_> {
-    /// `P` pixels from column `x` on, under which the kernel (`K` wide) lies within the input. Returns `P`.
+    /// The whole row; `K` and `S` are the kernel's width and horizontal stride.
     #[target_feature(enable = "avx2,fma")]
-    fn tile<const K: usize, const S: usize, const P: usize>(&mut self, x: usize, across: Span) -> usize {
+    fn tiles<const K: usize, const S: usize>(&mut self, width: usize) {
+        let mut x = 0;
+        while x < width {
+            let count = if S == 1 { PIXELS } else { STRIDED }.min(width - x);
+            let seen = (count - 1) * S + K;
+            let before = self.window.before.1;
+            // Of the pixels that the tile sees, those within the input.
+            let low = before.saturating_sub(x * S).min(seen);
+            let inside = low..(self.window.input.1 + before).saturating_sub(x * S).clamp(low, seen);
+            match count {
+                1 => self.tile::<K, S, 1, true>(x, inside),
+                2 => self.tile::<K, S, 2, true>(x, inside),
+                3 => self.tile::<K, S, 3, true>(x, inside),
+                STRIDED if S > 1 && inside == (0..seen) => self.tile::<K, S, STRIDED, false>(x, inside),
+                STRIDED => self.tile::<K, S, STRIDED, true>(x, inside),
+                5 => self.tile::<K, S, 5, true>(x, inside),
+                6 => self.tile::<K, S, 6, true>(x, inside),
+                _ if inside == (0..seen) => self.tile::<K, S, PIXELS, false>(x, inside),
+                _ => self.tile::<K, S, PIXELS, true>(x, inside),
+            }
+            x += count;
+        }
+        for x in 0..width {
+            self.tail(x, self.channels / LANES * LANES);
+        }
+    }
+
+    /// `P` pixels from column `x` on; of the input pixels that they see, those `inside` exist. `EDGE`: not all do.
+    #[target_feature(enable = "avx2,fma")]
+    fn tile<const K: usize, const S: usize, const P: usize, const EDGE: bool>(
+        &mut self,
+        x: usize,
+        inside: Range<usize>,
+    ) {
         let channels = self.channels;
         let line = self.window.input.1 * channels;
-        let seen = (P - 1) * S + K;
-        let first = (self.taps.input * self.window.input.1 + across.input) * channels;
         let count = self.taps.to - self.taps.from;
-        // The last value that the tile reads is in its last kernel row, last pixel, last channel.
-        assert!(count == 0 || first + (count - 1) * line + seen * channels <= self.input.len());
+        // The first pixel inside, in the first kernel row.
+        let column = (x * S + inside.start).saturating_sub(self.window.before.1);
+        let first = self.taps.input * line + column * channels;
+        let end = first + count.saturating_sub(1) * line + inside.len() * channels;
+        assert!(inside.is_empty() || count == 0 || end <= self.input.len());
+        assert!(EDGE || inside == (0..(P - 1) * S + K));
+        assert!(self.taps.to <= self.window.kernel.0 && self.window.kernel.1 == K);
         assert!(self.weights.len() >= channels.div_ceil(LANES) * self.window.taps() * LANES);
-        let vectors = channels / LANES;
-        for group in 0..vectors {
+        for group in 0..channels / LANES {
             let mut sums = [_mm256_setzero_ps(); P];
             for tap_row in 0..count {
-                let source = first + tap_row * line + group * LANES;
                 let taps = (group * self.window.taps() + (self.taps.from + tap_row) * K) * LANES;
-                for pixel in 0..seen {
-                    // SAFETY: within the bound asserted above, as group * LANES + LANES <= channels.
-                    let value =
-                        unsafe { _mm256_loadu_ps(self.input.as_ptr().add(source + pixel * channels)) };
+                let source = first + tap_row * line + group * LANES;
+                for pixel in 0..(P - 1) * S + K {
+                    if EDGE && !inside.contains(&pixel) {
+                        continue;
+                    }
+                    let at = source + (pixel - if EDGE { inside.start } else { 0 }) * channels;
+                    // SAFETY: a pixel inside, a kernel row inside and LANES of its channels: before the end asserted above.
+                    let value = unsafe { _mm256_loadu_ps(self.input.as_ptr().add(at)) };
                     for (place, sum) in sums.iter_mut().enumerate() {
                         if pixel >= place * S && pixel - place * S < K {
                             let at = taps + (pixel - place * S) * LANES;
@@ -125,51 +144,45 @@ impl Row<'_> {
                 self.finish(sum, x + place, group * LANES);
             }
         }
-        for place in 0..P {
-            self.tail(x + place, Span { from: 0, to: K, input: across.input + place * S });
-        }
-        P
     }
 
-    /// One pixel, with the kernel columns that lie within the input.
+    /// One pixel under a kernel of any width.
     #[target_feature(enable = "avx2,fma")]
-    fn pixel(&mut self, x: usize, across: Span) {
-        let channels = self.channels;
-        for group in 0..channels / LANES {
+    fn pixel(&mut self, x: usize) {
+        let across = self.window.columns(x);
+        let whole = self.channels / LANES * LANES;
+        for channel in (0..whole).step_by(LANES) {
             let mut sum = _mm256_setzero_ps();
             for tap_row in self.taps.from..self.taps.to {
                 for tap_column in across.from..across.to {
-                    let source = self.source(tap_row, tap_column, across) + group * LANES;
-                    let tap = tap_row * self.window.kernel.1 + tap_column;
-                    let at = (group * self.window.taps() + tap) * LANES;
-                    let value = load(&self.input[source..source + LANES]);
-                    sum = _mm256_fmadd_ps(value, load(&self.weights[at..at + LANES]), sum);
+                    let value = load(&self.input[self.source(tap_row, tap_column, across) + channel..]);
+                    sum = _mm256_fmadd_ps(
+                        value,
+                        load(&self.weights[self.weight(tap_row, tap_column, channel)..]),
+                        sum,
+                    );
                 }
             }
-            self.finish(sum, x, group * LANES);
+            self.finish(sum, x, channel);
         }
-        self.tail(x, across);
+        self.tail(x, whole);
     }
 
-    /// The channels of a pixel beyond the last whole vector.
+    /// The channels of a pixel from `from` on, which do not fill a vector.
     #[target_feature(enable = "avx2,fma")]
-    fn tail(&mut self, x: usize, across: Span) {
-        let from = self.channels / LANES * LANES;
+    fn tail(&mut self, x: usize, from: usize) {
+        let across = self.window.columns(x);
         for channel in from..self.channels {
             let mut sum = 0.0f32;
             for tap_row in self.taps.from..self.taps.to {
                 for tap_column in across.from..across.to {
                     let value = self.input[self.source(tap_row, tap_column, across) + channel];
-                    let tap = tap_row * self.window.kernel.1 + tap_column;
-                    let at = (from / LANES * self.window.taps() + tap) * LANES + channel - from;
-                    sum = value.mul_add(self.weights[at], sum);
+                    sum = value.mul_add(self.weights[self.weight(tap_row, tap_column, channel)], sum);
                 }
             }
-            sum += self.epilogue.bias[channel];
             let at = x * self.channels + channel;
-            if let Some(residual) = self.epilogue.residual {
-                sum += residual[at];
-            }
+            sum += self.epilogue.bias[channel];
+            sum += self.epilogue.residual.map_or(0.0, |residual| residual[at]);
             self.output[at] = crate::reference::activate(self.epilogue.activation, sum);
         }
     }
@@ -180,13 +193,19 @@ impl Row<'_> {
         (y * self.window.input.1 + across.input + tap_column - across.from) * self.channels
     }
 
+    /// Where the weight of a tap and channel lies.
+    fn weight(&self, tap_row: usize, tap_column: usize, channel: usize) -> usize {
+        let tap = tap_row * self.window.kernel.1 + tap_column;
+        (channel / LANES * self.window.taps() + tap) * LANES + channel % LANES
+    }
+
     #[inline]
     #[target_feature(enable = "avx2,fma")]
     fn finish(&mut self, sum: __m256, x: usize, channel: usize) {
         let at = x * self.channels + channel;
-        let mut sum = _mm256_add_ps(sum, load(&self.epilogue.bias[channel..channel + LANES]));
+        let mut sum = _mm256_add_ps(sum, load(&self.epilogue.bias[channel..]));
         if let Some(residual) = self.epilogue.residual {
-            sum = _mm256_add_ps(sum, load(&residual[at..at + LANES]));
+            sum = _mm256_add_ps(sum, load(&residual[at..]));
         }
         let (low, high) = self.epilogue.activation.range();
         let sum = _mm256_min_ps(_mm256_max_ps(sum, _mm256_set1_ps(low)), _mm256_set1_ps(high));
@@ -196,10 +215,11 @@ impl Row<'_> {
     }
 }
 
+/// The first eight values.
 #[inline]
 #[target_feature(enable = "avx2,fma")]
 fn load(values: &[f32]) -> __m256 {
-    assert!(values.len() >= LANES);
-    // SAFETY: there are at least LANES values.
+    let values = &values[..LANES];
+    // SAFETY: `values` has LANES values.
     unsafe { _mm256_loadu_ps(values.as_ptr()) }
 }

@@ -2,7 +2,7 @@
 //! value, and 12 independent sums hide the latency of two multiply-adds a cycle (4 cycles each). Loads a step:
 //! 2 of weights and 6 of input for 12 multiply-adds, which leaves the load ports a quarter free.
 //!
-//! Rows are taken in blocks whose input stays in the second-level cache while all panels of weights pass.
+//! Rows are taken in blocks whose input and output stay in the second-level cache while all panels of weights pass.
 
 use std::arch::x86_64::*;
 
@@ -13,8 +13,8 @@ use crate::isa::{Isa, Level};
 const ROWS: usize = 6;
 const LANES: usize = 8;
 
-/// Input values of a block of rows: 128 KiB.
-const BLOCK: usize = 32 * 1024;
+/// Input and output values of a block of rows: 256 KiB.
+const BLOCK: usize = 64 * 1024;
 
 /// See [`crate::gemm::matrix_product`], which has checked the sizes; `panels` as packed there.
 pub(crate) fn matrix_product(
@@ -28,7 +28,7 @@ pub(crate) fn matrix_product(
     assert_eq!(isa.level(), Level::Avx2, "not an AVX2 processor");
     let columns = epilogue.bias.len();
     let rows = output.len().checked_div(columns).unwrap_or(0);
-    let block = (BLOCK / depth.max(1)).next_multiple_of(ROWS);
+    let block = (BLOCK / (depth + columns).max(1)).next_multiple_of(ROWS);
     let mut from = 0;
     while from < rows {
         let count = block.min(rows - from);
