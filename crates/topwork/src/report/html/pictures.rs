@@ -2,7 +2,6 @@
 
 use maud::{Markup, html};
 
-use super::sets::heading;
 use super::{Report, SetReport};
 use crate::report::Picture;
 use crate::report::text::{grouped, percent, visible};
@@ -35,15 +34,14 @@ pub(super) fn mistakes(report: &Report, set: &SetReport) -> Markup {
     super::section("mistakes", "Worst mistakes", content)
 }
 
-pub(super) fn grid(report: &Report, set: &SetReport) -> Markup {
+pub(super) fn grid(report: &Report) -> Markup {
     if report.grid.is_empty() {
         return html! {};
     }
     let right = report.grid.iter().filter(|picture| picture.right() == Some(true)).count();
     let content = html! {
         p class="hint" {
-            (report.grid.len()) " photos drawn at random from the " (heading(&set.set).to_lowercase()) "; "
-            (right) " right."
+            (report.grid.len()) " photos drawn at random, " (right) " answered rightly."
         }
         div class="pictures five" { @for picture in &report.grid { (figure(picture)) } }
     };

@@ -22,13 +22,13 @@ pub(crate) fn table(matrix: &ConfusionMatrix) -> Markup {
                 thead {
                     tr {
                         td class="corner" { "true ↓" br; "predicted →" }
-                        @for label in &labels { th scope="col" { span { (label) } } }
+                        @for label in &labels { th scope="col" title=(label) { span { (label) } } }
                     }
                 }
                 tbody {
                     @for (actual, row) in matrix.rows().iter().enumerate() {
                         tr {
-                            th scope="row" { (labels[actual]) }
+                            th scope="row" title=(labels[actual]) { (labels[actual]) }
                             @for (predicted, count) in row.iter().enumerate() {
                                 (cell(*count, matrix.support()[actual], actual == predicted))
                             }
