@@ -17,11 +17,7 @@ pub(super) fn mistakes(report: &Report, set: &SetReport) -> Markup {
     }
     let shown = report.mistakes.len() as u64;
     let hint = if shown < wrong {
-        format!(
-            "The {} most confident of {} mistakes, the most confident first.",
-            grouped(shown),
-            grouped(wrong)
-        )
+        format!("The {} most confident of {} mistakes.", grouped(shown), grouped(wrong))
     } else if wrong == 1 {
         "There is one.".to_owned()
     } else {

@@ -18,7 +18,7 @@ pub(crate) fn table(matrix: &ConfusionMatrix) -> Markup {
     let narrow = labels.len() > WIDE_CLASSES;
     html! {
         div class="scroll" tabindex="0" role="region" aria-label="Confusion matrix" {
-            table class=(if narrow { "confusion narrow" } else { "confusion" }) {
+            table class=(format!("confusion{}{}", if narrow { " narrow" } else { "" }, if labels.len() > 3 { " several" } else { "" })) {
                 thead {
                     tr {
                         td class="corner" { "true ↓" br; "predicted →" }
