@@ -69,7 +69,8 @@ fn figure(picture: &Picture) -> Markup {
                 @if let (Some(false), Some(actual)) = (picture.right(), &picture.actual) {
                     span class="actual" { "is " b { (visible(actual)) } }
                 }
-                span class="name" title=(name) { (name) }
+                // A long path breaks between folders first.
+                span class="name" title=(name) { @for part in name.split_inclusive('/') { (part) wbr; } }
             }
         }
     }
