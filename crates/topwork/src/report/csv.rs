@@ -2,7 +2,8 @@
 
 use csv::{Terminator, Writer, WriterBuilder};
 
-use super::{History, Prediction};
+use super::Prediction;
+use crate::train::History;
 
 /// `history.csv`: `epoch,loss,accuracy,val_loss,val_accuracy,learning_rate`; what was not measured is empty.
 pub fn history_csv(history: &History) -> Vec<u8> {
@@ -28,7 +29,7 @@ pub fn predictions_csv(classes: &[String], predictions: &[Prediction]) -> Vec<u8
         let Prediction { name, set, label, predicted, probabilities } = prediction;
         let fixed = [
             name.clone(),
-            set.to_string(),
+            set.as_str().to_owned(),
             label.map(|label| classes[label].clone()).unwrap_or_default(),
             classes[*predicted].clone(),
             number(probabilities[*predicted]),
@@ -78,7 +79,8 @@ impl Table {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::report::Epoch;
+    use crate::dataset::Set;
+    use crate::train::Epoch;
 
     fn text(bytes: Vec<u8>) -> String {
         String::from_utf8(bytes).unwrap()
@@ -124,7 +126,7 @@ mod tests {
         let classes = ["cats".to_owned(), "dogs, small".to_owned()];
         let prediction = |label| Prediction {
             name: "cats/1.jpg".to_owned(),
-            set: "test",
+            set: Set::Test,
             label,
             predicted: 1,
             probabilities: vec![0.25, 0.75],

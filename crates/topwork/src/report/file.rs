@@ -81,7 +81,6 @@ mod tests {
         assert_eq!(fs::read_to_string(occupied.join("kept")).unwrap(), "old");
     }
 
-    /// /dev/full fails every write with "no space left": the same call, on a folder that cannot take the file.
     #[cfg(unix)]
     #[test]
     fn a_folder_that_cannot_be_written_keeps_the_old_file() {
@@ -94,7 +93,9 @@ mod tests {
         fs::set_permissions(folder.path(), fs::Permissions::from_mode(0o755)).unwrap();
         match outcome {
             Err(_) => assert_eq!(fs::read_to_string(&path).unwrap(), "old"),
-            Ok(()) => eprintln!("skipped: this user may write everywhere"),
+            Ok(()) => {
+                let _ = writeln!(io::stderr(), "skipped: this user may write everywhere");
+            }
         }
         assert_eq!(names(folder.path()), ["metrics.json"]);
     }

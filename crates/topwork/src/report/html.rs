@@ -10,9 +10,11 @@ mod summary;
 
 use maud::{DOCTYPE, Markup, PreEscaped, html as markup};
 
+use super::Picture;
 use super::text::visible;
-use super::{History, Picture};
+use crate::dataset::{Set, Skipped};
 use crate::metrics::Evaluation;
+use crate::train::{History, StrengthChoice};
 
 const STYLE: &str = include_str!("html/style.css");
 
@@ -37,10 +39,10 @@ pub struct Report {
     pub history: Option<History>,
     /// What one row of the history is: "epoch" or "iteration"; empty means "epoch".
     pub history_step: String,
-    /// The strengths of regularisation that were tried.
-    pub strengths: Vec<Strength>,
+    /// How the linear head's strength of regularisation was chosen.
+    pub strength: Option<StrengthChoice>,
     /// Files that were not used.
-    pub skipped: Vec<SkippedFile>,
+    pub skipped: Vec<Skipped>,
     /// Name and value of each setting.
     pub settings: Vec<(String, String)>,
     /// Name and version of each part.
@@ -54,40 +56,16 @@ pub struct Report {
 /// One evaluated set.
 #[derive(Clone, Debug, PartialEq)]
 pub struct SetReport {
-    /// `test`, `evaluation`, `cross_validation`, `validation` or `training`.
-    pub set: String,
+    /// Which one.
+    pub set: Set,
     /// Its figures.
     pub evaluation: Evaluation,
-}
-
-/// One strength of regularisation in cross-validation.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Strength {
-    /// Inverse strength, scikit-learn's C.
-    pub c: f64,
-    /// Mean log loss of the held-out folds.
-    pub log_loss: f64,
-    /// Mean accuracy of the held-out folds.
-    pub accuracy: f64,
-    /// Whether the head was trained with it.
-    pub chosen: bool,
-}
-
-/// A file that was not used.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct SkippedFile {
-    /// Its path below the folder of photos.
-    pub name: String,
-    /// Reason code, like `not-an-image`.
-    pub reason: String,
-    /// What was found.
-    pub detail: String,
 }
 
 /// The page.
 pub fn html(report: &Report) -> String {
     let mut sets: Vec<&SetReport> = report.sets.iter().collect();
-    sets.sort_by_key(|set| sets::precedence(&set.set));
+    sets.sort_by_key(|set| sets::precedence(set.set));
     let first = sets.first().copied();
     let page = markup! {
         (DOCTYPE)
@@ -115,7 +93,7 @@ pub fn html(report: &Report) -> String {
                         (pictures::mistakes(report, first))
                         (sets::confusion(first))
                         (sets::classes(first))
-                        (pictures::grid(report, first))
+                        (pictures::grid(report))
                     }
                     (run::training(report))
                     @for set in sets.iter().skip(1) { (sets::other(set)) }

@@ -6,6 +6,7 @@ use serde::Serialize;
 use serde::ser::SerializeMap;
 use serde_json::ser::{Formatter, PrettyFormatter};
 
+use crate::dataset::Set;
 use crate::metrics::Evaluation;
 
 /// The version of the format; a reader refuses a higher one.
@@ -13,13 +14,13 @@ pub const METRICS_SCHEMA: u32 = 1;
 
 /// `{"schema": 1, "sets": {"validation": {…}, "test": {…}}}`: each set's [`Evaluation`] in the order given. One key a
 /// line, lists on one line; the same figures give the same bytes.
-pub fn metrics_json<'a>(sets: impl IntoIterator<Item = (&'a str, &'a Evaluation)>) -> Vec<u8> {
-    struct Sets<'a>(Vec<(&'a str, &'a Evaluation)>);
+pub fn metrics_json<'a>(sets: impl IntoIterator<Item = (Set, &'a Evaluation)>) -> Vec<u8> {
+    struct Sets<'a>(Vec<(Set, &'a Evaluation)>);
     impl Serialize for Sets<'_> {
         fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
             let mut map = serializer.serialize_map(Some(self.0.len()))?;
             for (set, evaluation) in &self.0 {
-                map.serialize_entry(set, evaluation)?;
+                map.serialize_entry(set.as_str(), evaluation)?;
             }
             map.end()
         }
@@ -76,7 +77,7 @@ mod tests {
     fn keys_stand_one_a_line_and_lists_on_one() {
         let classes = ["cats".to_owned(), "dogs".to_owned()];
         let evaluation = evaluate(&classes, [(0, &[0.75, 0.25][..]), (1, &[0.5, 0.5][..])]);
-        let bytes = metrics_json([("test", &evaluation), ("a \"set\"", &evaluation)]);
+        let bytes = metrics_json([(Set::Test, &evaluation), (Set::CrossValidation, &evaluation)]);
         let text = String::from_utf8(bytes.clone()).unwrap();
         assert!(
             text.starts_with("{\n  \"schema\": 1,\n  \"sets\": {\n    \"test\": {\n      \"n\": 2,\n"),
@@ -84,7 +85,7 @@ mod tests {
         );
         assert!(text.contains("        \"counts\": [[1, 0], [1, 0]]\n"), "{text}");
         let value: serde_json::Value = serde_json::from_slice(&bytes).unwrap();
-        for set in ["test", "a \"set\""] {
+        for set in ["test", "cross_validation"] {
             assert_eq!(serde_json::from_value::<Evaluation>(value["sets"][set].clone()).unwrap(), evaluation);
         }
     }

@@ -15,11 +15,13 @@ mod text;
 
 pub use csv::{history_csv, predictions_csv, skipped_csv};
 pub use file::write_whole;
-pub use html::{Report, SetReport, SkippedFile, Strength, html};
+pub use html::{Report, SetReport, html};
 pub use json::{METRICS_SCHEMA, metrics_json};
 pub use picture::{Picture, Thumbnail, thumbnail};
 pub use select::{random_photos, worst_mistakes};
 pub use text::{accuracy_text, classification_text, confusion_text, grouped, percent, verdict, visible};
+
+use crate::dataset::Set;
 
 /// What the classifier says about one photo.
 #[derive(Clone, Debug, PartialEq)]
@@ -27,7 +29,7 @@ pub struct Prediction {
     /// The photo's name: its path below the folder of photos.
     pub name: String,
     /// The set that it belongs to.
-    pub set: &'static str,
+    pub set: Set,
     /// The position of its true class, where known.
     pub label: Option<usize>,
     /// The position of the predicted class.
@@ -41,30 +43,4 @@ impl Prediction {
     pub fn confidence(&self) -> f64 {
         self.probabilities[self.predicted]
     }
-}
-
-/// The course of a training run.
-#[derive(Clone, Debug, Default, PartialEq)]
-pub struct History {
-    /// One row a pass.
-    pub epochs: Vec<Epoch>,
-    /// The epoch whose weights were kept.
-    pub best_epoch: Option<usize>,
-}
-
-/// One row of a [`History`].
-#[derive(Clone, Debug, PartialEq)]
-pub struct Epoch {
-    /// Counted from 1.
-    pub epoch: usize,
-    /// Mean loss over the training examples.
-    pub loss: f64,
-    /// Share of training examples predicted rightly.
-    pub accuracy: f64,
-    /// Mean loss over the validation examples.
-    pub val_loss: Option<f64>,
-    /// Share of validation examples predicted rightly.
-    pub val_accuracy: Option<f64>,
-    /// The step size.
-    pub learning_rate: f64,
 }

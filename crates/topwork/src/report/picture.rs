@@ -4,8 +4,11 @@
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use jpeg_encoder::{ColorType, Encoder};
+use topwork_kernels::Isa;
+use topwork_kernels::resample::{Crop, Filter, Resampler, Scratch};
 
 use crate::error::{Error, ErrorKind, Result};
+use crate::photo::Photo;
 
 /// Quality 1–100 of the JPEG: at 82 and 224 pixels about 12 kB a picture, and no block is visible.
 const QUALITY: u8 = 82;
@@ -50,24 +53,28 @@ impl Thumbnail {
     }
 }
 
-/// Shrinks RGB pixels (upright, row by row) so that neither side is longer than `side`, and encodes them. A small photo
-/// keeps its size; a thin one keeps at least one pixel.
+/// Shrinks a photo so that neither side is longer than `side`, and encodes it. A small photo keeps its size; a thin one
+/// keeps at least one pixel.
 ///
 /// # Errors
-/// [`ErrorKind::Bug`] if the sizes are zero, do not fit the pixels, or `side` is above 65,535.
-pub fn thumbnail(width: u32, height: u32, pixels: &[u8], side: u32) -> Result<Thumbnail> {
+/// [`ErrorKind::Bug`] if the photo has no pixels or not as many as its size says, or `side` is above 65,535.
+pub fn thumbnail(photo: &Photo, side: u32, isa: Isa) -> Result<Thumbnail> {
+    let Photo { width, height, ref pixels } = *photo;
     let (small_width, small_height) = fitted(width, height, side);
     let expected = u64::from(width) * u64::from(height) * 3;
     let encodable = u16::try_from(small_width).ok().zip(u16::try_from(small_height).ok());
     let (Some((encoded_width, encoded_height)), true) =
-        (encodable, expected == pixels.len() as u64 && expected > 0)
+        (encodable, expected == pixels.len() as u64 && expected > 0 && side > 0)
     else {
         let message =
             format!("a thumbnail of {width}x{height} pixels, {} bytes, at most {side}", pixels.len());
         return Err(Error::new(ErrorKind::Bug, message));
     };
-    let small =
-        shrink(pixels, (width as usize, height as usize), (small_width as usize, small_height as usize));
+    let target = (small_width as usize, small_height as usize);
+    let whole = Crop { left: 0, top: 0, width: target.0, height: target.1 };
+    let resampler = Resampler::new(Filter::Bicubic, (width as usize, height as usize), target, whole);
+    let mut small = vec![0; target.0 * target.1 * 3];
+    resampler.run(isa, pixels, &mut Scratch::default(), &mut small);
     let mut jpeg = Vec::new();
     Encoder::new(&mut jpeg, QUALITY)
         .encode(&small, encoded_width, encoded_height, ColorType::Rgb)
@@ -83,36 +90,9 @@ fn fitted(width: u32, height: u32, side: u32) -> (u32, u32) {
     }
     let scaled = |length: u32| {
         let rounded = (u64::from(length) * u64::from(side) + u64::from(longer) / 2) / u64::from(longer);
-        u32::try_from(rounded.max(1)).expect("not longer than the side")
+        u32::try_from(rounded).expect("not longer than the side").max(1)
     };
     (scaled(width), scaled(height))
-}
-
-/// The mean of the source pixels that each target pixel covers, in whole pixels.
-fn shrink(pixels: &[u8], from: (usize, usize), to: (usize, usize)) -> Vec<u8> {
-    let span = |at: usize, from: usize, to: usize| {
-        let start = at * from / to;
-        start..((at + 1) * from / to).max(start + 1)
-    };
-    let mut small = Vec::with_capacity(to.0 * to.1 * 3);
-    for y in 0..to.1 {
-        let rows = span(y, from.1, to.1);
-        for x in 0..to.0 {
-            let columns = span(x, from.0, to.0);
-            let count = (rows.len() * columns.len()) as u64;
-            let mut sums = [0u64; 3];
-            for row in rows.clone() {
-                let start = (row * from.0 + columns.start) * 3;
-                for pixel in pixels[start..start + columns.len() * 3].chunks_exact(3) {
-                    for (sum, value) in sums.iter_mut().zip(pixel) {
-                        *sum += u64::from(*value);
-                    }
-                }
-            }
-            small.extend(sums.map(|sum| ((sum + count / 2) / count) as u8));
-        }
-    }
-    small
 }
 
 #[cfg(test)]
@@ -137,7 +117,7 @@ mod tests {
         let (width, height) = (300u32, 200u32);
         let pixels: Vec<u8> =
             (0..width * height).flat_map(|at| [(at % 256) as u8, 128, (at / 256) as u8]).collect();
-        let small = thumbnail(width, height, &pixels, 224).unwrap();
+        let small = thumbnail(&Photo { width, height, pixels }, 224, Isa::SCALAR).unwrap();
         assert_eq!((small.width, small.height), (224, 149));
         assert_eq!(small.jpeg[..2], [0xff, 0xd8]);
         // Markers up to the start of the scan: JFIF header, tables, frame; no APP1 (EXIF, XMP), no comment.
@@ -152,14 +132,21 @@ mod tests {
 
     #[test]
     fn sizes_that_do_not_fit_are_an_error() {
-        for (width, height, bytes, side) in [(0, 0, 0, 224), (2, 2, 11, 224), (u32::MAX, u32::MAX, 3, 224)] {
+        let small = |width, height, bytes, side| {
+            thumbnail(&Photo { width, height, pixels: vec![0; bytes] }, side, Isa::SCALAR)
+        };
+        for (width, height, bytes, side) in [
+            (0, 0, 0, 224),
+            (2, 2, 11, 224),
+            (u32::MAX, u32::MAX, 3, 224),
+            (2, 2, 12, 0),
+            (70_000, 1, 210_000, 80_000),
+        ] {
             assert!(
-                thumbnail(width, height, &vec![0; bytes], side).is_err(),
-                "{width}x{height}, {bytes} bytes"
+                small(width, height, bytes, side).is_err(),
+                "{width}x{height}, {bytes} bytes, side {side}"
             );
         }
-        let long = vec![0; 70_000 * 3];
-        assert!(thumbnail(70_000, 1, &long, 80_000).is_err());
-        assert!(thumbnail(70_000, 1, &long, 65_535).is_ok());
+        assert!(small(70_000, 1, 210_000, 65_535).is_ok());
     }
 }

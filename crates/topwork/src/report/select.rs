@@ -37,10 +37,11 @@ pub fn random_photos(predictions: &[Prediction], limit: usize, seed: u64) -> Vec
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::dataset::Set;
 
     fn prediction(name: &str, label: Option<usize>, probability: f64) -> Prediction {
         let probabilities = vec![1.0 - probability, probability];
-        Prediction { name: name.to_owned(), set: "test", label, predicted: 1, probabilities }
+        Prediction { name: name.to_owned(), set: Set::Test, label, predicted: 1, probabilities }
     }
 
     #[test]

@@ -2,7 +2,6 @@
 
 use maud::{Markup, html};
 
-use super::sets::heading;
 use super::{Report, SetReport};
 use crate::report::Picture;
 use crate::report::text::{grouped, percent, visible};
@@ -18,11 +17,7 @@ pub(super) fn mistakes(report: &Report, set: &SetReport) -> Markup {
     }
     let shown = report.mistakes.len() as u64;
     let hint = if shown < wrong {
-        format!(
-            "The {} most confident of {} mistakes, the most confident first.",
-            grouped(shown),
-            grouped(wrong)
-        )
+        format!("The {} most confident of {} mistakes.", grouped(shown), grouped(wrong))
     } else if wrong == 1 {
         "There is one.".to_owned()
     } else {
@@ -35,15 +30,14 @@ pub(super) fn mistakes(report: &Report, set: &SetReport) -> Markup {
     super::section("mistakes", "Worst mistakes", content)
 }
 
-pub(super) fn grid(report: &Report, set: &SetReport) -> Markup {
+pub(super) fn grid(report: &Report) -> Markup {
     if report.grid.is_empty() {
         return html! {};
     }
     let right = report.grid.iter().filter(|picture| picture.right() == Some(true)).count();
     let content = html! {
         p class="hint" {
-            (report.grid.len()) " photos drawn at random from the " (heading(&set.set).to_lowercase()) "; "
-            (right) " right."
+            (report.grid.len()) " photos drawn at random, " (right) " answered rightly."
         }
         div class="pictures five" { @for picture in &report.grid { (figure(picture)) } }
     };
@@ -75,7 +69,8 @@ fn figure(picture: &Picture) -> Markup {
                 @if let (Some(false), Some(actual)) = (picture.right(), &picture.actual) {
                     span class="actual" { "is " b { (visible(actual)) } }
                 }
-                span class="name" title=(name) { (name) }
+                // A long path breaks between folders first.
+                span class="name" title=(name) { @for part in name.split_inclusive('/') { (part) wbr; } }
             }
         }
     }

@@ -2,26 +2,28 @@
 
 use maud::{Markup, html};
 
-use super::{Report, SkippedFile, Strength};
+use super::Report;
+use crate::dataset::Skipped;
 use crate::report::plot::curves::{Curve, Plot, svg};
 use crate::report::text::{grouped, percent, visible};
-use crate::report::{Epoch, History};
+use crate::train::{Epoch, History, StrengthChoice};
 
 /// How many rows of a long table the page holds; the files beside it have them all.
 const LISTED_EPOCHS: usize = 100;
-const LISTED_SKIPPED: usize = 50;
+const LISTED_SKIPPED: usize = 20;
+const FOLDED_SKIPPED: usize = 500;
 /// Characters of a skipped file's detail.
 const DETAIL: usize = 300;
 
 pub(super) fn training(report: &Report) -> Markup {
     let history = report.history.as_ref().filter(|history| !history.epochs.is_empty());
-    if history.is_none() && report.strengths.is_empty() {
+    if history.is_none() && report.strength.is_none() {
         return html! {};
     }
     let step = if report.history_step.is_empty() { "epoch" } else { &report.history_step };
     let content = html! {
         @if let Some(history) = history { (curves(history, step)) }
-        @if !report.strengths.is_empty() { (strengths(&report.strengths)) }
+        @if let Some(choice) = &report.strength { (strengths(choice)) }
     };
     super::section("training", "Training", content)
 }
@@ -93,24 +95,31 @@ fn numbers(history: &History, x_axis: &str) -> Markup {
     }
 }
 
-fn strengths(strengths: &[Strength]) -> Markup {
+fn strengths(choice: &StrengthChoice) -> Markup {
+    let Some(folds) = choice.folds else {
+        return html! {
+            h3 { "Strength of regularisation" }
+            p class="hint" { "C = " (scientific(choice.strength)) ": too few photos to choose it by cross-validation." }
+        };
+    };
     html! {
         h3 { "Strength of regularisation" }
-        p class="hint" { "Chosen by cross-validation on the training photos alone: the lowest log loss; of equals the \
-            stronger (smaller C)." }
+        p class="hint" { "Chosen by cross-validation in " (folds) " folds on the training photos alone: the lowest log \
+            loss; of equals the stronger penalty (smaller C)." }
         div class="scroll" tabindex="0" role="region" aria-label="Strength of regularisation" {
-            table class="figures" {
+            table class="figures compact" {
                 thead { tr {
                     th class="number" scope="col" { "C" } th class="number" scope="col" { "Log loss" }
-                    th class="number" scope="col" { "Accuracy" } th scope="col" { }
+                    th class="number" scope="col" { "Accuracy" } td {}
                 } }
                 tbody {
-                    @for strength in strengths {
-                        tr class=[strength.chosen.then_some("chosen")] {
-                            th class="number" scope="row" { (scientific(strength.c)) }
-                            td class="number" { (format!("{:.4}", strength.log_loss)) }
-                            td class="number" { (percent(strength.accuracy)) " %" }
-                            td { @if strength.chosen { "← chosen" } }
+                    @for row in &choice.table {
+                        @let chosen = row.strength == choice.strength;
+                        tr class=[chosen.then_some("chosen")] {
+                            th class="number" scope="row" { (scientific(row.strength)) }
+                            td class="number" { (format!("{:.4}", row.log_loss)) }
+                            td class="number" { (percent(row.accuracy)) " %" }
+                            td class="number" { @if chosen { "← chosen" } }
                         }
                     }
                 }
@@ -128,7 +137,7 @@ fn scientific(value: f64) -> String {
     rounded.to_string()
 }
 
-pub(super) fn skipped(skipped: &[SkippedFile]) -> Markup {
+pub(super) fn skipped(skipped: &[Skipped]) -> Markup {
     if skipped.is_empty() {
         return super::section("skipped", "Files left out", html! { p { "None." } });
     }
@@ -148,11 +157,29 @@ pub(super) fn skipped(skipped: &[SkippedFile]) -> Markup {
                 li { b { (grouped(*count)) } " " (visible(reason)) }
             }
         }
+        (files(&skipped[..skipped.len().min(LISTED_SKIPPED)]))
+        @if skipped.len() > LISTED_SKIPPED {
+            @let end = skipped.len().min(FOLDED_SKIPPED);
+            details {
+                summary { (grouped((end - LISTED_SKIPPED) as u64)) " more" }
+                (files(&skipped[LISTED_SKIPPED..end]))
+            }
+        }
+        @if skipped.len() > FOLDED_SKIPPED {
+            p class="more" { "and " (grouped((skipped.len() - FOLDED_SKIPPED) as u64)) " others: the complete list is "
+                code { "skipped.csv" } "." }
+        }
+    };
+    super::section("skipped", "Files left out", content)
+}
+
+fn files(files: &[Skipped]) -> Markup {
+    html! {
         div class="scroll" tabindex="0" role="region" aria-label="Files left out" {
             table class="figures files" {
                 thead { tr { th scope="col" { "File" } th scope="col" { "Reason" } th scope="col" { "What was found" } } }
                 tbody {
-                    @for file in skipped.iter().take(LISTED_SKIPPED) {
+                    @for file in files {
                         tr {
                             th scope="row" { (visible(&shortened(&file.name))) }
                             td { (visible(&file.reason)) }
@@ -162,12 +189,7 @@ pub(super) fn skipped(skipped: &[SkippedFile]) -> Markup {
                 }
             }
         }
-        @if skipped.len() > LISTED_SKIPPED {
-            p class="more" { "and " (grouped((skipped.len() - LISTED_SKIPPED) as u64)) " more: the complete list is "
-                code { "skipped.csv" } "." }
-        }
-    };
-    super::section("skipped", "Files left out", content)
+    }
 }
 
 fn shortened(text: &str) -> String {

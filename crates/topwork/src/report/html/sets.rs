@@ -3,6 +3,7 @@
 use maud::{Markup, html};
 
 use super::SetReport;
+use crate::dataset::Set;
 use crate::metrics::{ClassScores, Evaluation};
 use crate::report::plot::confusion::{TABLE_CLASSES, interval_text, list, table};
 use crate::report::text::{grouped, percent, visible};
@@ -11,30 +12,34 @@ use crate::report::text::{grouped, percent, visible};
 const LISTED_CLASSES: usize = 100;
 
 /// Which set a reader should believe first.
-pub(super) fn precedence(set: &str) -> usize {
-    let order = ["test", "evaluation", "cross_validation", "validation", "training"];
-    order.iter().position(|known| *known == set).unwrap_or(order.len())
+pub(super) fn precedence(set: Set) -> usize {
+    match set {
+        Set::Test => 0,
+        Set::Evaluation => 1,
+        Set::CrossValidation => 2,
+        Set::Validation => 3,
+        Set::Training => 4,
+    }
 }
 
-pub(super) fn heading(set: &str) -> String {
+pub(super) fn heading(set: Set) -> &'static str {
     match set {
-        "test" => "Test set".to_owned(),
-        "evaluation" => "Evaluation".to_owned(),
-        "cross_validation" => "Cross-validation".to_owned(),
-        "validation" => "Validation set".to_owned(),
-        "training" => "Training set".to_owned(),
-        other => visible(other),
+        Set::Test => "Test set",
+        Set::Evaluation => "Evaluation",
+        Set::CrossValidation => "Cross-validation",
+        Set::Validation => "Validation set",
+        Set::Training => "Training set",
     }
 }
 
 /// What the set is for, in a few words.
-pub(super) fn phrase(set: &str) -> &'static str {
+pub(super) fn phrase(set: Set) -> &'static str {
     match set {
-        "test" => "untouched until the end",
-        "cross_validation" => "each photo judged by a head that has not seen it",
-        "validation" => "held back from training",
-        "training" => "learnt from: flatters",
-        _ => "",
+        Set::Test => "untouched until the end",
+        Set::Evaluation => "",
+        Set::CrossValidation => "each photo judged by a head that has not seen it",
+        Set::Validation => "held back from training",
+        Set::Training => "learnt from: flatters",
     }
 }
 
@@ -50,7 +55,7 @@ pub(super) fn classes(set: &SetReport) -> Markup {
 pub(super) fn other(set: &SetReport) -> Markup {
     html! {
         details class="set" {
-            summary { (heading(&set.set)) " in full" }
+            summary { (heading(set.set)) " in full" }
             (confusion_content(&set.evaluation))
             (classes_content(&set.evaluation))
         }
@@ -95,7 +100,7 @@ fn classes_content(evaluation: &Evaluation) -> Markup {
                 thead { tr {
                     th scope="col" { "Class" } th class="number" scope="col" { "Photos" }
                     th class="number" scope="col" { "Precision" } th class="number" scope="col" { "Recall" }
-                    th class="number" scope="col" { "95 % interval" } th class="number" scope="col" { "F1" }
+                    th class="number quiet" scope="col" { "95 % interval" } th class="number" scope="col" { "F1" }
                 } }
                 tbody {
                     @for at in rows {

@@ -22,9 +22,9 @@ pub(super) fn section(report: &Report, sets: &[&SetReport]) -> Markup {
 fn headline(set: &SetReport) -> Markup {
     let evaluation = &set.evaluation;
     html! {
-        section class="headline" aria-label=(heading(&set.set)) {
+        section class="headline" aria-label=(heading(set.set)) {
             div class="score" {
-                p class="set" { (heading(&set.set)) }
+                p class="set" { (heading(set.set)) }
                 @if let (Some(accuracy), Some(interval)) = (evaluation.accuracy, evaluation.accuracy_interval) {
                     p class="accuracy" { (percent(accuracy)) span { " %" } }
                     p class="of" {
@@ -67,7 +67,11 @@ fn scale(evaluation: &Evaluation, accuracy: f64, interval: Interval) -> Markup {
 }
 
 fn figures(evaluation: &Evaluation) -> Markup {
-    let number = |value: Option<f64>| value.map_or("–".to_owned(), |value| format!("{value:.3}"));
+    let number = |value: Option<f64>| match value {
+        Some(value) if (0.9995..1.0).contains(&value) => "> 0.999".to_owned(),
+        Some(value) => format!("{value:.3}"),
+        None => "–".to_owned(),
+    };
     let share = |value: Option<f64>| value.map_or("–".to_owned(), |value| format!("{} %", percent(value)));
     html! {
         dl class="figures" {
@@ -105,7 +109,7 @@ fn comparison(sets: &[&SetReport]) -> Markup {
                     @for set in sets {
                         @let evaluation = &set.evaluation;
                         tr {
-                            th scope="row" { (heading(&set.set)) " " small { (phrase(&set.set)) } }
+                            th scope="row" { (heading(set.set)) " " small { (phrase(set.set)) } }
                             td class="number" { (grouped(evaluation.n)) }
                             @if let (Some(accuracy), Some(interval), Some(baseline)) =
                                 (evaluation.accuracy, evaluation.accuracy_interval, &evaluation.baseline) {

@@ -16,14 +16,9 @@ pub(crate) fn ticks(low: f64, high: f64, wanted: usize) -> Vec<f64> {
     (0..=count).map(|at| (first + at as f64) * distance).collect()
 }
 
+/// A range around a single value that starts at zero.
 fn widened(value: f64) -> (f64, f64) {
-    if !value.is_finite() {
-        (0.0, 1.0)
-    } else if value == 0.0 {
-        (0.0, 1.0)
-    } else {
-        (value.min(0.0), value.max(0.0))
-    }
+    if value.is_finite() && value != 0.0 { (value.min(0.0), value.max(0.0)) } else { (0.0, 1.0) }
 }
 
 /// The text of each tick, with as many decimals as their distance asks for.

@@ -18,17 +18,17 @@ pub(crate) fn table(matrix: &ConfusionMatrix) -> Markup {
     let narrow = labels.len() > WIDE_CLASSES;
     html! {
         div class="scroll" tabindex="0" role="region" aria-label="Confusion matrix" {
-            table class=(if narrow { "confusion narrow" } else { "confusion" }) {
+            table class=(format!("confusion{}{}", if narrow { " narrow" } else { "" }, if labels.len() > 3 { " several" } else { "" })) {
                 thead {
                     tr {
                         td class="corner" { "true ↓" br; "predicted →" }
-                        @for label in &labels { th scope="col" { span { (label) } } }
+                        @for label in &labels { th scope="col" title=(label) { span { (label) } } }
                     }
                 }
                 tbody {
                     @for (actual, row) in matrix.rows().iter().enumerate() {
                         tr {
-                            th scope="row" { (labels[actual]) }
+                            th scope="row" title=(labels[actual]) { (labels[actual]) }
                             @for (predicted, count) in row.iter().enumerate() {
                                 (cell(*count, matrix.support()[actual], actual == predicted))
                             }

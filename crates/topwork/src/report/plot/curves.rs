@@ -29,10 +29,10 @@ pub(crate) struct Plot<'a> {
 }
 
 const WIDTH: f64 = 460.0;
-const HEIGHT: f64 = 280.0;
+const HEIGHT: f64 = 290.0;
 const LEFT: f64 = 54.0;
 const RIGHT: f64 = 14.0;
-const TOP: f64 = 34.0;
+const TOP: f64 = 46.0;
 const BOTTOM: f64 = 46.0;
 
 /// The plot as `<svg role="img">`; nothing where no point is finite.
@@ -92,7 +92,7 @@ pub(crate) fn svg(plot: &Plot<'_>) -> Markup {
             @if let Some((at, text)) = &plot.mark {
                 @let right = x(*at) > WIDTH / 2.0;
                 line class="mark" x1=(pixel(x(*at))) x2=(pixel(x(*at))) y1=(TOP) y2=(HEIGHT - BOTTOM) {}
-                text class="legend" x=(pixel(x(*at) + if right { -5.0 } else { 5.0 })) y=(TOP + 11.0)
+                text class="legend" x=(pixel(x(*at) + if right { 6.0 } else { -6.0 })) y=(TOP - 7.0)
                     text-anchor=(if right { "end" } else { "start" }) { (text) }
             }
             @for curve in plot.curves {
