@@ -61,10 +61,10 @@ impl Thumbnail {
 pub fn thumbnail(photo: &Photo, side: u32, isa: Isa) -> Result<Thumbnail> {
     let Photo { width, height, ref pixels } = *photo;
     let (small_width, small_height) = fitted(width, height, side);
-    let expected = u64::from(width) * u64::from(height) * 3;
+    let expected = u128::from(width) * u128::from(height) * 3;
     let encodable = u16::try_from(small_width).ok().zip(u16::try_from(small_height).ok());
     let (Some((encoded_width, encoded_height)), true) =
-        (encodable, expected == pixels.len() as u64 && expected > 0 && side > 0)
+        (encodable, expected == pixels.len() as u128 && expected > 0 && side > 0)
     else {
         let message =
             format!("a thumbnail of {width}x{height} pixels, {} bytes, at most {side}", pixels.len());
