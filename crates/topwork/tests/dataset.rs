@@ -311,7 +311,7 @@ fn a_folder_without_permission_is_listed_and_the_run_goes_on() {
     use std::os::unix::fs::PermissionsExt;
     let root = tree(&["cats/1.jpg", "cats/closed/2.jpg", "dogs/1.jpg"]);
     let closed = root.path().join("cats/closed");
-    std::fs::set_permissions(&closed, std::fs::Permissions::from_mode(0)).unwrap();
+    std::fs::set_permissions(&closed, std::fs::Permissions::from_mode(0o0)).unwrap();
     let is_bound_by_permissions = std::fs::read_dir(&closed).is_err();
     let dataset = open(root.path()).unwrap();
     std::fs::set_permissions(&closed, std::fs::Permissions::from_mode(0o700)).unwrap();

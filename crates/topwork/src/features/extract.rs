@@ -178,18 +178,17 @@ fn worker<W>(shared: &Shared<W>, paths: &[impl AsRef<Path>], sender: Option<&Syn
     while !shared.run.stop.load(Ordering::Relaxed) {
         let index = shared.next.fetch_add(1, Ordering::Relaxed);
         let Some(path) = paths.get(index) else { return };
-        let mut seconds = Seconds::default();
+        let mut trace = Trace::default();
         let mut place = locked(&shared.places[index]);
         let (row, slot) = &mut *place;
-        let mut digest = None;
         let (became, source) = catch_unwind(AssertUnwindSafe(|| {
-            one(shared, index, path.as_ref(), &mut workspace, &mut seconds, &mut digest, row, sender)
+            one(shared, index, path.as_ref(), &mut workspace, &mut trace, row, sender)
         }))
         .unwrap_or_else(|_| {
             // Buffers that a panic left half-written are not used again.
             workspace = None;
             let refusal = Refusal::new("internal", "a defect of topwork: this photo made it panic");
-            match digest {
+            match trace.digest {
                 Some(digest) => (Slot::Refused(digest, refusal), Source::Refused),
                 None => (Slot::Unread(refusal), Source::Refused),
             }
@@ -204,11 +203,18 @@ fn worker<W>(shared: &Shared<W>, paths: &[impl AsRef<Path>], sender: Option<&Syn
                 Source::Known => progress.known += 1,
                 Source::Refused => progress.refused += 1,
             }
-            progress.seconds.add(&seconds);
+            progress.seconds.add(&trace.seconds);
             *progress
         };
         (shared.run.progress)(now);
     }
+}
+
+/// What is known of a photo so far, kept where a panic leaves it.
+#[derive(Default)]
+struct Trace {
+    seconds: Seconds,
+    digest: Option<[u8; 32]>,
 }
 
 enum Source {
@@ -222,18 +228,18 @@ fn one<W>(
     index: usize,
     path: &Path,
     workspace: &mut Option<W>,
-    seconds: &mut Seconds,
-    known_digest: &mut Option<[u8; 32]>,
+    trace: &mut Trace,
     row: &mut [f32],
     sender: Option<&SyncSender<(Key, Row)>>,
 ) -> (Slot, Source) {
     let steps = shared.steps;
+    let Trace { seconds, digest: hashed } = trace;
     let bytes = match timed(&mut seconds.read, || (steps.read)(path)) {
         Ok(bytes) => bytes,
         Err(refusal) => return (Slot::Unread(refusal), Source::Refused),
     };
     let digest = timed(&mut seconds.hash, || *blake3::hash(&bytes).as_bytes());
-    *known_digest = Some(digest);
+    *hashed = Some(digest);
     let first = *locked(&shared.first).entry(digest).or_insert(index);
     if first != index {
         return (Slot::Same(digest), Source::Known);
