@@ -66,6 +66,7 @@ fn defined(graph: &Graph, index: usize, tensors: &[Vec<f64>]) -> Vec<f64> {
     };
     let depth = layer.weights.shape[1];
     let norm = &layer.batch_norm;
+    let residual = layer.residual.map(|node| &tensors[node.0]);
     let mut output = Vec::new();
     for place in 0..to.len() {
         let (pixel, channel) = (place / to.channels, place % to.channels);
@@ -84,7 +85,7 @@ fn defined(graph: &Graph, index: usize, tensors: &[Vec<f64>]) -> Vec<f64> {
         let [weight, bias, mean, variance] =
             [&norm.weight, &norm.bias, &norm.mean, &norm.variance].map(|values| f64::from(values[channel]));
         let mut value = (sum - mean) / (variance + norm.epsilon).sqrt() * weight + bias;
-        value += layer.residual.map_or(0.0, |node| tensors[node.0][place]);
+        value += residual.map_or(0.0, |values| values[place]);
         let (low, high) = layer.activation.range();
         output.push(value.clamp(f64::from(low), f64::from(high)));
     }
