@@ -3,9 +3,10 @@
 //! A [`Resampler`] is the plan: which source pixels make which target pixel, with which weights. Running it
 //! makes the target pixels of the crop window and nothing else: rows and columns outside of it are neither
 //! read nor computed. The arithmetic is that of Pillow's `Image.resize` (`src/libImaging/Resample.c`, read at
-//! 12.0, tested against 13): weights in f64, normalised, rounded to 22 fractional bits; the horizontal pass
-//! first; sums in i32 that start at one half; bytes between the passes. Nearest is Pillow's affine nearest
-//! (`src/libImaging/Geometry.c`, `ImagingScaleAffine`).
+//! 12.0, tested against 13): weights in f64, normalised, rounded to 22 fractional bits; sums in i32 that start at
+//! one half; bytes between the passes. The horizontal pass goes first, unless the rows shrink by more than
+//! twice as many pixels as the columns: Pillow 13 goes the other way then, which earlier ones did not. Nearest
+//! is Pillow's affine nearest (`src/libImaging/Geometry.c`, `ImagingScaleAffine`).
 
 mod axis;
 mod scalar;
@@ -17,6 +18,7 @@ pub(crate) use axis::{Axis, Split};
 #[cfg(target_arch = "x86_64")]
 use crate::arch::avx2;
 use crate::isa::{Isa, Level};
+use std::ops::Range;
 
 /// Bytes of a pixel: red, green, blue.
 pub const CHANNELS: usize = 3;
@@ -58,15 +60,16 @@ pub struct Crop {
 pub struct Resampler {
     horizontal: Axis,
     vertical: Axis,
+    vertical_first: bool,
 }
 
 /// The memory that a run needs between the passes; reused without allocation for sizes that fit.
 #[derive(Clone, Debug, Default)]
 pub struct Scratch {
-    /// The rows that the vertical pass reads, each as wide as the crop.
-    pub(crate) rows: Vec<u8>,
-    /// Copies of the last source rows, with slack behind them for wide loads.
-    pub(crate) tail: Vec<u8>,
+    /// What the second pass reads.
+    between: Vec<u8>,
+    /// Copies of the last rows of the horizontal pass, with slack behind them for wide loads.
+    tail: Vec<u8>,
 }
 
 impl Resampler {
@@ -83,10 +86,14 @@ impl Resampler {
     /// Plans anew, in the memory of the plan before.
     ///
     /// # Panics
-    /// If a size is zero or above 2³¹ − 1, or the crop is empty or reaches beyond the target.
+    /// If a side of the source is zero or above 2³¹ − 1, one of the target zero or above 2⁵², or the crop is empty
+    /// or reaches beyond the target.
     pub fn plan(&mut self, filter: Filter, source: (usize, usize), target: (usize, usize), crop: Crop) {
         self.horizontal.plan(filter, source.0, target.0, crop.left, crop.width);
         self.vertical.plan(filter, source.1, target.1, crop.top, crop.height);
+        let shrunk = |source: usize, target: usize| source as i64 - target as i64;
+        let (columns, rows) = (shrunk(source.0, target.0), shrunk(source.1, target.1));
+        self.vertical_first = rows > 0 && rows > 2 * columns;
     }
 
     /// The source's width and height.
@@ -111,45 +118,66 @@ impl Resampler {
             "source {source_width}x{source_height}"
         );
         assert_eq!(out.len(), width * height * CHANNELS, "crop {width}x{height}");
-        // Only the rows that the vertical pass reads go through the horizontal one.
-        let rows = self.vertical.span();
+        // Of the source, only the rows and columns that the crop needs are read.
+        let (columns, rows) = (self.horizontal.span(), self.vertical.span());
         let stride = source_width * CHANNELS;
-        let needed = &pixels[rows.start * stride..rows.end * stride];
-        if self.vertical.is_identity() {
-            self.horizontal_pass(isa, needed, &mut scratch.tail, out);
-            return;
+        let Scratch { between, tail } = scratch;
+        if self.vertical_first {
+            let needed = View { pixels, stride, first_column: 0, first_row: 0 };
+            between.resize(columns.len() * height * CHANNELS, 0);
+            self.vertical_pass(isa, needed, columns.clone(), between);
+            let stride = columns.len() * CHANNELS;
+            let view = View { pixels: between, stride, first_column: columns.start, first_row: 0 };
+            self.horizontal_pass(isa, view, tail, out);
+        } else {
+            let pixels = &pixels[rows.start * stride..rows.end * stride];
+            let view = View { pixels, stride, first_column: 0, first_row: rows.start };
+            if self.vertical.is_identity() {
+                return self.horizontal_pass(isa, view, tail, out);
+            }
+            between.resize(rows.len() * width * CHANNELS, 0);
+            self.horizontal_pass(isa, view, tail, between);
+            let view = View { pixels: between, stride: width * CHANNELS, first_column: 0, first_row: rows.start };
+            self.vertical_pass(isa, view, 0..width, out);
         }
-        scratch.rows.resize(rows.len() * width * CHANNELS, 0);
-        self.horizontal_pass(isa, needed, &mut scratch.tail, &mut scratch.rows);
-        self.vertical_pass(isa, &scratch.rows, out);
     }
 
-    fn horizontal_pass(&self, isa: Isa, pixels: &[u8], tail: &mut Vec<u8>, out: &mut [u8]) {
+    fn horizontal_pass(&self, isa: Isa, view: View<'_>, tail: &mut Vec<u8>, out: &mut [u8]) {
         let axis = &self.horizontal;
         if axis.copies() {
-            return scalar::pick_columns(axis, pixels, out);
+            return scalar::pick_columns(axis, view, out);
         }
         match isa.level() {
-            Level::Scalar => scalar::horizontal(axis, pixels, out),
+            Level::Scalar => scalar::horizontal(axis, view, out),
             #[cfg(target_arch = "x86_64")]
-            Level::Avx2 => avx2::resample::horizontal(isa, axis, pixels, tail, out),
+            Level::Avx2 => avx2::resample::horizontal(isa, axis, view, tail, out),
             #[allow(unreachable_patterns)]
-            _ => scalar::horizontal(axis, pixels, out),
+            _ => scalar::horizontal(axis, view, out),
         }
     }
 
-    fn vertical_pass(&self, isa: Isa, rows: &[u8], out: &mut [u8]) {
+    fn vertical_pass(&self, isa: Isa, view: View<'_>, columns: Range<usize>, out: &mut [u8]) {
         let axis = &self.vertical;
-        let stride = self.horizontal.len() * CHANNELS;
         if axis.copies() {
-            return scalar::pick_rows(axis, stride, rows, out);
+            return scalar::pick_rows(axis, view, columns, out);
         }
         match isa.level() {
-            Level::Scalar => scalar::vertical(axis, stride, rows, out),
+            Level::Scalar => scalar::vertical(axis, view, columns, out),
             #[cfg(target_arch = "x86_64")]
-            Level::Avx2 => avx2::resample::vertical(isa, axis, stride, rows, out),
+            Level::Avx2 => avx2::resample::vertical(isa, axis, view, columns, out),
             #[allow(unreachable_patterns)]
-            _ => scalar::vertical(axis, stride, rows, out),
+            _ => scalar::vertical(axis, view, columns, out),
         }
     }
+}
+
+/// Pixels that a pass reads: a part of a picture, whole rows of it.
+#[derive(Clone, Copy)]
+pub(crate) struct View<'a> {
+    pub(crate) pixels: &'a [u8],
+    /// Bytes of a row.
+    pub(crate) stride: usize,
+    /// Where the part starts, in the columns and rows in which the axes count.
+    pub(crate) first_column: usize,
+    pub(crate) first_row: usize,
 }

@@ -55,11 +55,9 @@ impl Split {
 
 impl Axis {
     pub(crate) fn plan(&mut self, filter: Filter, source: usize, target: usize, first: usize, len: usize) {
-        let largest = i32::MAX as usize;
-        assert!(
-            (1..=largest).contains(&source) && (1..=largest).contains(&target),
-            "{source} to {target} pixels"
-        );
+        // Sources are counted in 32 bits; targets, of which only the crop is made, by whole numbers of an f64.
+        assert!((1..=i32::MAX as usize).contains(&source), "{source} pixels");
+        assert!((1..=1 << 52).contains(&target), "to {target} pixels");
         assert!(len > 0 && first < target && len <= target - first, "crop {first}+{len} of {target} pixels");
         (self.source, self.target) = (source, target);
         self.starts.clear();
@@ -107,9 +105,12 @@ impl Axis {
     fn plan_nearest(&mut self, targets: Range<usize>) {
         self.taps = 1;
         let scale = self.source as f64 / self.target as f64;
-        // Pillow adds the scale up from pixel to pixel, and so do we: a multiplication rounds otherwise.
-        let mut position = scale * 0.5;
-        for _ in 0..targets.start {
+        // Pillow adds the scale up from pixel to pixel, and so do we: a multiplication rounds otherwise. Targets
+        // beyond what anybody holds in memory are not counted out.
+        const LONGEST_COUNT: usize = 1 << 20;
+        let skipped = targets.start.saturating_sub(LONGEST_COUNT);
+        let mut position = scale * (skipped as f64 + 0.5);
+        for _ in skipped..targets.start {
             position += scale;
         }
         for _ in targets {

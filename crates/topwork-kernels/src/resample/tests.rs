@@ -89,13 +89,56 @@ fn a_reused_plan_gives_what_a_new_one_gives_and_keeps_its_memory() {
         let crop = Crop { left: 3, top: 2, width: 32, height: 20 };
         let pixels = picture(source.0, source.1, 3);
         plan.plan(Filter::Bicubic, source, target, crop);
-        let capacity = (plan.horizontal.weights.capacity(), scratch.rows.capacity());
+        let capacity = (plan.horizontal.weights.capacity(), scratch.between.capacity());
         let mut out = vec![0; crop.width * crop.height * CHANNELS];
         plan.run(Isa::best(), &pixels, &mut scratch, &mut out);
         let fresh = Resampler::new(Filter::Bicubic, source, target, crop);
         assert_eq!(out, resampled(Isa::SCALAR, &fresh, &pixels), "{source:?}");
         if source == (7, 5) {
-            assert_eq!((plan.horizontal.weights.capacity(), scratch.rows.capacity()), capacity);
+            assert_eq!((plan.horizontal.weights.capacity(), scratch.between.capacity()), capacity);
         }
+    }
+}
+
+/// CRC-32 as zlib computes it.
+fn crc32(bytes: &[u8]) -> u32 {
+    !bytes.iter().fold(!0, |crc, byte| {
+        (0..8).fold(crc ^ u32::from(*byte), |crc, _| (crc >> 1) ^ (0xedb8_8320 & (crc & 1).wrapping_neg()))
+    })
+}
+
+#[test]
+fn every_instruction_set_gives_pillows_bits() {
+    let cases = include_str!("../../../../reference/resample/cases.csv");
+    let mut failures = Vec::new();
+    let mut count = 0;
+    for case in cases.lines().skip(1) {
+        let fields: Vec<&str> = case.split(',').collect();
+        let [name, seed, source, target, crop, expected] = fields[..] else { panic!("{case}") };
+        let numbers = |field: &str| field.split(' ').map(|number| number.parse().unwrap()).collect::<Vec<usize>>();
+        let (source, target, crop) = (numbers(source), numbers(target), numbers(crop));
+        let (source, target) = ((source[0], source[1]), (target[0], target[1]));
+        let crop = Crop { left: crop[0], top: crop[1], width: crop[2], height: crop[3] };
+        let (_, filter) = FILTERS.into_iter().find(|(known, _)| *known == name).unwrap();
+        let pixels = picture(source.0, source.1, seed.parse().unwrap());
+        let plan = Resampler::new(filter, source, target, crop);
+        for isa in Isa::available() {
+            count += 1;
+            if format!("{:08x}", crc32(&resampled(isa, &plan, &pixels))) != expected {
+                failures.push(format!("{}: {case}", isa.name()));
+            }
+        }
+    }
+    assert!(count >= 700, "{count} cases");
+    assert!(failures.is_empty(), "{} of {count} differ:\n{}", failures.len(), failures.join("\n"));
+}
+
+#[test]
+fn extreme_proportions_need_only_the_crop() {
+    // A line of a hundred million pixels, 256 wide after resizing, is 25 thousand million long.
+    let crop = Crop { left: 0, top: 12_799_999_888, width: 224, height: 224 };
+    for (name, filter) in FILTERS {
+        let plan = Resampler::new(filter, (1, 100_000_000), (256, 25_600_000_000), crop);
+        assert!(plan.vertical.span().len() < 20, "{name}");
     }
 }

@@ -6,8 +6,9 @@
 //! true sum fits 32 bits, the order of the additions does not matter.
 
 use crate::isa::{Isa, Level};
-use crate::resample::{Axis, CHANNELS, PRECISION, Split};
+use crate::resample::{Axis, CHANNELS, PRECISION, Split, View};
 use std::arch::x86_64::*;
+use std::ops::Range;
 
 const HALF: i32 = 1 << (PRECISION - 1);
 /// Bytes that a wide load may read behind the last pixel under the weights.
@@ -16,12 +17,14 @@ const SLACK: usize = 4;
 const ROWS: usize = 4;
 
 /// From rows of the source's width to rows of the crop's width. `tail` is memory to be reused.
-pub(crate) fn horizontal(isa: Isa, axis: &Axis, pixels: &[u8], tail: &mut Vec<u8>, out: &mut [u8]) {
+pub(crate) fn horizontal(isa: Isa, axis: &Axis, view: View<'_>, tail: &mut Vec<u8>, out: &mut [u8]) {
     assert_eq!(isa.level(), Level::Avx2);
-    let (stride, out_stride) = (axis.source * CHANNELS, axis.len() * CHANNELS);
+    let View { pixels, stride, first_column, .. } = view;
+    let out_stride = axis.len() * CHANNELS;
     let rows = pixels.len() / stride;
     assert_eq!(out.len(), rows * out_stride, "{rows} rows");
-    let last = axis.starts.last().map_or(0, |start| *start as usize);
+    assert!(axis.starts.is_sorted() && axis.span().start >= first_column, "columns from {first_column}");
+    let last = axis.starts.last().map_or(0, |start| *start as usize) - first_column;
     let reach = (last + axis.taps) * CHANNELS + SLACK;
     // Rows behind which the slice goes on far enough; the last ones move to where it does.
     let roomy = if pixels.len() < reach { 0 } else { (pixels.len() - reach) / stride + 1 }.min(rows);
@@ -30,37 +33,42 @@ pub(crate) fn horizontal(isa: Isa, axis: &Axis, pixels: &[u8], tail: &mut Vec<u8
     tail.extend_from_slice(rest);
     tail.resize(rest.len() + reach, 0);
     let (out_body, out_rest) = out.split_at_mut(roomy * out_stride);
-    // SAFETY: `isa` proves AVX2. `reach` bytes from the start of each row lie in the slice: for the body by the
-    // choice of `roomy`, for the rest by the padding.
+    // SAFETY: `isa` proves AVX2. The last target pixel reads furthest, which is `reach` bytes from the row's start,
+    // as the starts are sorted and none lies before the first column.
     unsafe {
-        horizontal_rows(axis, pixels, stride, reach, out_body);
-        horizontal_rows(axis, tail, stride, reach, out_rest);
+        horizontal_rows(axis, view, reach, out_body);
+        horizontal_rows(axis, View { pixels: tail, ..view }, reach, out_rest);
     }
 }
 
 /// # Safety
-/// For each row of `out`, `reach` bytes from the start of that row of `pixels` lie in the slice, where `reach`
-/// is what the last target pixel reads.
+/// `reach` is what the last target pixel reads from the start of a row, and no other reads further or before.
 #[target_feature(enable = "avx2")]
-unsafe fn horizontal_rows(axis: &Axis, pixels: &[u8], stride: usize, reach: usize, out: &mut [u8]) {
+unsafe fn horizontal_rows(axis: &Axis, view: View<'_>, reach: usize, out: &mut [u8]) {
     let out_stride = axis.len() * CHANNELS;
     let rows = out.len() / out_stride;
-    assert!(rows == 0 || (rows - 1) * stride + reach <= pixels.len());
     for first in (0..rows).step_by(ROWS) {
         // Where fewer rows are left, the last one is made several times.
         let row = |index: usize| (first + index).min(rows - 1);
-        let sources: [&[u8]; ROWS] = std::array::from_fn(|index| &pixels[row(index) * stride..][..reach]);
-        // SAFETY: the slices are `reach` bytes long; `row` is below `rows`.
-        unsafe { horizontal_group(axis, sources, out, std::array::from_fn(|index| row(index) * out_stride)) }
+        let sources = std::array::from_fn(|index| &view.pixels[row(index) * view.stride..][..reach]);
+        let offsets = std::array::from_fn(|index| row(index) * out_stride);
+        // SAFETY: the slices are `reach` bytes long.
+        unsafe { horizontal_group(axis, view.first_column, sources, out, offsets) }
     }
 }
 
 /// Four rows: a vector holds one pixel's channels of two rows, one in each half.
 ///
 /// # Safety
-/// The sources are as long as the last target pixel reads; a row of `out` lies at each of `offsets`.
+/// The sources are as long as the last target pixel reads.
 #[target_feature(enable = "avx2")]
-unsafe fn horizontal_group(axis: &Axis, sources: [&[u8]; ROWS], out: &mut [u8], offsets: [usize; ROWS]) {
+unsafe fn horizontal_group(
+    axis: &Axis,
+    first_column: usize,
+    sources: [&[u8]; ROWS],
+    out: &mut [u8],
+    offsets: [usize; ROWS],
+) {
     const NONE: i8 = -1;
     // Channel by channel, two neighbouring pixels as 16-bit numbers: r0 r1 g0 g1 b0 b1 and four zero bytes.
     #[rustfmt::skip]
@@ -76,7 +84,7 @@ unsafe fn horizontal_group(axis: &Axis, sources: [&[u8]; ROWS], out: &mut [u8], 
     let pairs = axis.taps / 2;
     let width = axis.len();
     for target in 0..width {
-        let start = axis.starts[target] as usize * CHANNELS;
+        let start = (axis.starts[target] as usize - first_column) * CHANNELS;
         let weights = &axis.split[target * pairs..][..pairs];
         let (mut low, mut high) = ([_mm256_set1_epi32(HALF); 2], [_mm256_setzero_si256(); 2]);
         let (quads, rest) = weights.as_chunks::<2>();
@@ -134,29 +142,30 @@ unsafe fn horizontal_group(axis: &Axis, sources: [&[u8]; ROWS], out: &mut [u8], 
     }
 }
 
-/// From the rows that the crop needs to the rows of the crop, `stride` bytes each.
-pub(crate) fn vertical(isa: Isa, axis: &Axis, stride: usize, rows: &[u8], out: &mut [u8]) {
+/// From the rows that the crop needs to the rows of the crop, for some columns.
+pub(crate) fn vertical(isa: Isa, axis: &Axis, view: View<'_>, columns: Range<usize>, out: &mut [u8]) {
     assert_eq!(isa.level(), Level::Avx2);
-    assert_eq!(out.len(), axis.len() * stride);
-    let span = axis.span();
-    assert_eq!(rows.len(), span.len() * stride);
-    for (target, out) in out.chunks_exact_mut(stride).enumerate() {
-        let (first, count) = (axis.starts[target] as usize - span.start, axis.counts[target] as usize);
+    let (left, width) = ((columns.start - view.first_column) * CHANNELS, columns.len() * CHANNELS);
+    assert_eq!(out.len(), axis.len() * width);
+    for (target, out) in out.chunks_exact_mut(width).enumerate() {
+        let (first, count) = (axis.starts[target] as usize - view.first_row, axis.counts[target] as usize);
         let weights = &axis.split[target * axis.taps / 2..][..count.div_ceil(2)];
-        let rows = &rows[first * stride..(first + count) * stride];
-        // SAFETY: `isa` proves AVX2; `rows` holds `count` rows of `stride` bytes, and `out` one.
-        unsafe { vertical_row(weights, count, rows, out) }
+        let from = first * view.stride + left;
+        let rows = &view.pixels[from..from + (count - 1) * view.stride + width];
+        // SAFETY: `isa` proves AVX2; `rows` goes to the end of the last of `count` rows, and `out` is one row.
+        unsafe { vertical_row(weights, count, view.stride, rows, out) }
     }
 }
 
 /// # Safety
-/// `rows` holds `count` rows, each as long as `out`; there is a weight for each two of them.
+/// `rows` holds `count` rows as long as `out`, each `stride` bytes behind the one before; there is no weight
+/// without a row.
 #[target_feature(enable = "avx2")]
-unsafe fn vertical_row(weights: &[Split], count: usize, rows: &[u8], out: &mut [u8]) {
+unsafe fn vertical_row(weights: &[Split], count: usize, stride: usize, rows: &[u8], out: &mut [u8]) {
     const BLOCK: usize = 32;
-    let stride = out.len();
-    if stride < BLOCK {
-        return vertical_narrow(weights, count, rows, out);
+    let width = out.len();
+    if width < BLOCK {
+        return vertical_narrow(weights, count, stride, rows, out);
     }
     let mut column = 0;
     loop {
@@ -166,7 +175,7 @@ unsafe fn vertical_row(weights: &[Split], count: usize, rows: &[u8], out: &mut [
             let upper = pair * 2 * stride + column;
             // An odd last row is paired with itself: its partner's weight is zero.
             let lower = (pair * 2 + 1).min(count - 1) * stride + column;
-            // SAFETY: both rows are below `count`, and `column + BLOCK <= stride`.
+            // SAFETY: both rows are below `count`, and `column + BLOCK <= width`.
             let (upper, lower) = unsafe {
                 (
                     _mm256_loadu_si256(rows.as_ptr().add(upper).cast()),
@@ -192,17 +201,16 @@ unsafe fn vertical_row(weights: &[Split], count: usize, rows: &[u8], out: &mut [
         );
         // SAFETY: `column + BLOCK <= out.len()`.
         unsafe { _mm256_storeu_si256(out.as_mut_ptr().add(column).cast(), bytes) };
-        if column + BLOCK == stride {
+        if column + BLOCK == width {
             return;
         }
         // The last block overlaps the one before and makes some bytes again.
-        column = (column + BLOCK).min(stride - BLOCK);
+        column = (column + BLOCK).min(width - BLOCK);
     }
 }
 
 /// A crop too narrow for a vector.
-fn vertical_narrow(weights: &[Split], count: usize, rows: &[u8], out: &mut [u8]) {
-    let stride = out.len();
+fn vertical_narrow(weights: &[Split], count: usize, stride: usize, rows: &[u8], out: &mut [u8]) {
     for (column, out) in out.iter_mut().enumerate() {
         let sum = (0..count).fold(HALF, |sum, row| {
             let weight = weights[row / 2].weight(row % 2);
