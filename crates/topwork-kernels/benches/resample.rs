@@ -26,7 +26,7 @@ fn compare(source: (usize, usize), repeats: usize) {
     let pixels: Vec<u8> = (0..source.0 * source.1 * CHANNELS).map(|index| (index * index >> 7) as u8).collect();
     let mut out = vec![0; CROP * CROP * CHANNELS];
     let (mut plan, mut scratch) = (Resampler::default(), Scratch::default());
-    let mut ours = |isa: Isa| {
+    let mut resample = |isa: Isa| {
         plan.plan(Filter::Bicubic, source, target, crop);
         plan.run(isa, black_box(&pixels), &mut scratch, &mut out);
         black_box(&out);
@@ -40,16 +40,17 @@ fn compare(source: (usize, usize), repeats: usize) {
     let (across, down) = (source.0 as f64 / target.0 as f64, source.1 as f64 / target.1 as f64);
     let side = CROP as f64;
     let cropped = options.crop(crop.left as f64 * across, crop.top as f64 * down, side * across, side * down);
-    let (mut times, names) = (vec![Vec::new(); 4], ["avx2", "scalar", "theirs, the crop", "theirs, the whole"]);
+    let (mut times, names) = (vec![Vec::<f64>::new(); 4], ["avx2", "scalar", "theirs, the crop", "theirs, the whole"]);
     for _ in 0..ROUNDS {
-        times[0].push(time(repeats, || ours(Isa::best())));
+        times[0].push(time(repeats, || resample(Isa::best())));
         times[2].push(time(repeats, || resizer.resize(&image, &mut result, &cropped).expect("sizes agree")));
         times[3].push(time(repeats, || resizer.resize(&image, &mut whole, &options).expect("sizes agree")));
-        times[1].push(time(1, || ours(Isa::SCALAR)));
+        times[1].push(time(1, || resample(Isa::SCALAR)));
     }
     println!("{} x {} to {} x {}, crop {CROP} x {CROP}, bicubic", source.0, source.1, target.0, target.1);
+    let [ours, ..] = &times[..] else { return };
     for (name, times) in names.iter().zip(&times) {
-        let ratios: Vec<f64> = times.iter().zip(&times[0]).map(|(theirs, ours)| theirs / ours).collect();
+        let ratios = times.iter().zip(ours).map(|(theirs, ours)| theirs / ours).collect();
         let (low, middle, high) = spread(ratios);
         println!("  {name:18} {:8.3} ms; over ours {middle:.2} ({low:.2} to {high:.2})", spread(times.clone()).1 * 1e3);
     }

@@ -206,3 +206,99 @@ impl From<Filter> for resample::Filter {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The record of EfficientNet-Lite0.
+    fn lite0() -> Preprocess {
+        Preprocess {
+            resize: Resize::Shorter { size: 256, rounding: Rounding::HalfEven },
+            filter: Filter::Bicubic,
+            width: 224,
+            height: 224,
+            offset: Rounding::Floor,
+            channels: Channels::Rgb,
+            mean: [127.0; 3],
+            scale: [1.0 / 128.0; 3],
+        }
+    }
+
+    fn photo(width: u32, height: u32) -> Photo {
+        let pixels = (0..width * height * 3).map(|index| (index.wrapping_mul(2_654_435_761) >> 24) as u8).collect();
+        Photo { width, height, pixels }
+    }
+
+    fn pixels(record: &Preprocess, photo: &Photo) -> Vec<u8> {
+        let mut out = vec![0; record.len()];
+        record.pixels(photo, Isa::best(), &mut Scratch::default(), &mut out);
+        out
+    }
+
+    #[test]
+    fn the_longer_side_rounds_as_the_record_says() {
+        // Python: round(long * 256 / short) and long * 256 // short.
+        let cases = [
+            ((405, 361), (287, 256), (287, 256)),
+            ((361, 405), (256, 287), (256, 287)),
+            ((512, 3), (43_691, 256), (43_690, 256)),
+            ((257, 512), (256, 510), (256, 510)),
+            // 256.5 and 257.5 are halfway.
+            ((512, 513), (256, 256), (256, 256)),
+            ((512, 515), (256, 258), (256, 257)),
+            ((1, 1), (256, 256), (256, 256)),
+        ];
+        for ((width, height), even, floor) in cases {
+            assert_eq!(lite0().resized(width, height), even, "{width} x {height}");
+            let resize = Resize::Shorter { size: 256, rounding: Rounding::Floor };
+            assert_eq!(Preprocess { resize, ..lite0() }.resized(width, height), floor, "{width} x {height}");
+        }
+    }
+
+    #[test]
+    fn photos_of_all_sizes_give_a_crop() {
+        let sizes = [(1, 1), (1, 500), (500, 1), (2, 3), (223, 225), (256, 256), (3, 65_500), (65_500, 3), (640, 480)];
+        let (mut scratch, mut reused) = (Scratch::default(), vec![0; lite0().len()]);
+        for (width, height) in sizes {
+            let photo = photo(width, height);
+            lite0().pixels(&photo, Isa::SCALAR, &mut scratch, &mut reused);
+            assert_eq!(pixels(&lite0(), &photo), reused, "{width} x {height}");
+        }
+        assert_eq!(pixels(&lite0(), &photo(1, 1)), photo(1, 1).pixels.repeat(224 * 224));
+    }
+
+    #[test]
+    fn a_photo_of_the_right_size_is_cut_out_of_its_middle() {
+        let record = Preprocess { width: 3, height: 2, resize: Resize::Exact { width: 6, height: 5 }, ..lite0() };
+        let photo = photo(6, 5);
+        // One column and one row to the left and above: the floor of 3 / 2.
+        let row = |row: usize| &photo.pixels[(row * 6 + 1) * 3..(row * 6 + 4) * 3];
+        assert_eq!(pixels(&record, &photo), [row(1), row(2)].concat());
+        let reversed: Vec<u8> = [row(1), row(2)].concat().chunks(3).flat_map(|it| [it[2], it[1], it[0]]).collect();
+        assert_eq!(pixels(&Preprocess { channels: Channels::Bgr, ..record.clone() }, &photo), reversed);
+        let even = Preprocess { offset: Rounding::HalfEven, ..record };
+        let row = |row: usize| &photo.pixels[(row * 6 + 2) * 3..(row * 6 + 5) * 3];
+        assert_eq!(pixels(&even, &photo), [row(2), row(3)].concat());
+    }
+
+    #[test]
+    fn a_record_survives_json_and_is_checked() {
+        let text = serde_json::to_string(&lite0()).unwrap();
+        assert_eq!(serde_json::from_str::<Preprocess>(&text).unwrap(), lite0());
+        assert!(serde_json::from_str::<Preprocess>(&text.replace("mean", "mode")).is_err());
+        lite0().check().unwrap();
+        let wrong = [
+            Preprocess { width: 0, ..lite0() },
+            Preprocess { height: 5_000, ..lite0() },
+            Preprocess { width: 257, ..lite0() },
+            Preprocess { resize: Resize::Exact { width: 224, height: 0 }, ..lite0() },
+            Preprocess { mean: [0.0, f32::NAN, 0.0], ..lite0() },
+            Preprocess { scale: [1.0, 0.0, 1.0], ..lite0() },
+            Preprocess { scale: [f32::INFINITY; 3], ..lite0() },
+        ];
+        for record in wrong {
+            assert_eq!(record.check().unwrap_err().kind(), ErrorKind::Weights, "{record:?}");
+        }
+    }
+}

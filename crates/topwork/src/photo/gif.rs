@@ -52,6 +52,10 @@ fn unreadable(error: DecodingError) -> Unreadable {
         DecodingError::Io(error) if error.kind() == ErrorKind::UnexpectedEof => {
             Unreadable::truncated("the file ends within the picture")
         }
+        // The crate reports an end within a block so, as a format error of private kind.
+        error if error.to_string().contains("Unexpected End of File") => {
+            Unreadable::truncated("the file ends within the picture")
+        }
         error => Unreadable::corrupt(error.to_string()),
     }
 }

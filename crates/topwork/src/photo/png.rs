@@ -44,8 +44,8 @@ pub(super) fn decode(bytes: &[u8], limits: &Limits) -> Result<Decoded, Unreadabl
         ColorType::Rgba => Layout::RgbAlpha,
         ColorType::Indexed => return Err(Unreadable::corrupt("a palette that was not resolved")),
     };
-    // An EXIF chunk may stand behind the picture. The picture is whole by now, whatever comes.
-    let _ = reader.finish();
+    // An EXIF chunk may stand behind the picture.
+    reader.finish().map_err(unreadable)?;
     let orientation = reader.info().exif_metadata.as_deref().map_or(Orientation::UPRIGHT, exif::orientation);
     Ok(Decoded { photo: Photo { width, height, pixels: pixels::rgb(layout, samples) }, orientation })
 }

@@ -54,17 +54,17 @@ struct Text<'a> {
 }
 
 impl<'a> Text<'a> {
-    /// The next decimal number, and the one sign behind it.
+    /// The next decimal number, and the one sign behind it: where the file ends instead, the number may be cut off.
     fn number(&mut self) -> Result<u32, Unreadable> {
         self.skip_space();
         let digits = self.bytes[self.at..].iter().take_while(|byte| byte.is_ascii_digit()).count();
         let end = self.at + digits;
         let Ok(text) = str::from_utf8(&self.bytes[self.at..end]) else { return Err(not_a_number()) };
-        if end == self.bytes.len() && digits == 0 {
+        if end == self.bytes.len() {
             return Err(ends());
         }
         let number = text.parse().map_err(|_| not_a_number())?;
-        self.at = (end + 1).min(self.bytes.len());
+        self.at = end + 1;
         Ok(number)
     }
 

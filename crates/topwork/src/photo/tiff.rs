@@ -1,4 +1,6 @@
-//! TIFF, by the tiff crate: the first page, grey, RGB, palette or CMYK of 8 or 16 bits.
+//! TIFF, by the tiff crate: the first page, grey of 1 to 16 bits, RGB of 8 or 16, CMYK of 8.
+//!
+//! Palettes, YCbCr, Lab, planes, floating-point numbers and pages that are previews are refused by name.
 
 use super::orientation::Orientation;
 use super::pixels::{self, Layout};
@@ -10,8 +12,6 @@ use tiff::{ColorType, TiffError};
 
 /// Planar configuration: the samples of a pixel lie apart.
 const PLANES: u32 = 2;
-/// Photometric interpretation: zero is white.
-const ZERO_IS_WHITE: u32 = 0;
 /// Extra samples: alpha by which the colours are multiplied already.
 const ASSOCIATED_ALPHA: u32 = 1;
 
@@ -30,21 +30,17 @@ pub(super) fn decode(bytes: &[u8], limits: &Limits) -> Result<Decoded, Unreadabl
     if number(&mut decoder, Tag::Unknown(50_706)).is_some() {
         return Err(Unreadable::unsupported("camera RAW (DNG)"));
     }
-    if number(&mut decoder, Tag::PlanarConfiguration) == Some(PLANES)
-        && number(&mut decoder, Tag::SamplesPerPixel) > Some(1)
-    {
+    if number(&mut decoder, Tag::PlanarConfiguration) == Some(PLANES) && number(&mut decoder, Tag::SamplesPerPixel) > Some(1) {
         return Err(Unreadable::unsupported("samples in separate planes"));
     }
     let colour = decoder.colortype().map_err(unreadable)?;
-    let zero_is_white = number(&mut decoder, Tag::PhotometricInterpretation) == Some(ZERO_IS_WHITE);
     let extra = decoder.find_tag_unsigned_vec::<u32>(Tag::ExtraSamples).ok().flatten().unwrap_or_default();
-    let palette = decoder.find_tag_unsigned_vec::<u16>(Tag::ColorMap).ok().flatten();
     let layout = match colour {
         ColorType::Gray(1 | 2 | 4 | 8 | 16) => Some(Layout::Grey),
         ColorType::GrayA(8 | 16) => Some(Layout::GreyAlpha),
         ColorType::RGB(8 | 16) => Some(Layout::Rgb),
         ColorType::RGBA(8 | 16) => Some(Layout::RgbAlpha),
-        ColorType::Palette(8) | ColorType::CMYK(8) | ColorType::YCbCr(8) => None,
+        ColorType::CMYK(8) => None,
         _ => return Err(Unreadable::unsupported(format!("{colour:?}"))),
     };
     if extra.contains(&ASSOCIATED_ALPHA) {
@@ -55,13 +51,9 @@ pub(super) fn decode(bytes: &[u8], limits: &Limits) -> Result<Decoded, Unreadabl
         DecodingResult::U16(samples) => samples.into_iter().map(|sample| (sample >> 8) as u8).collect(),
         _ => return Err(Unreadable::unsupported("samples that are not whole numbers of 8 or 16 bits")),
     };
-    let pixels = match (layout, colour) {
-        (Some(layout), _) => pixels::rgb(layout, widened(samples, colour, width as usize)),
-        (None, ColorType::CMYK(_)) => {
-            samples.as_chunks().0.iter().flat_map(|ink| pixels::rgb_of_ink(*ink)).collect()
-        }
-        (None, ColorType::Palette(_)) => rgb_of_palette(&samples, &palette.unwrap_or_default())?,
-        (None, _) => return Err(Unreadable::unsupported("YCbCr")),
+    let pixels = match layout {
+        Some(layout) => pixels::rgb(layout, widened(samples, colour, width as usize)),
+        None => samples.as_chunks().0.iter().flat_map(|ink| pixels::rgb_of_ink(*ink)).collect(),
     };
     if pixels.len() as u64 != u64::from(width) * u64::from(height) * 3 {
         return Err(Unreadable::corrupt("more or fewer pixels than declared"));
@@ -77,24 +69,10 @@ fn widened(samples: Vec<u8>, colour: ColorType, width: usize) -> Vec<u8> {
     let (per_byte, largest) = (8 / depth, (1 << depth) - 1);
     let rows = samples.chunks_exact(width.div_ceil(per_byte));
     let row = |row: &[u8]| -> Vec<u8> {
-        let sample =
-            |column: usize| row[column / per_byte] >> ((per_byte - 1 - column % per_byte) * depth) & largest;
+        let sample = |column: usize| row[column / per_byte] >> ((per_byte - 1 - column % per_byte) * depth) & largest;
         (0..width).map(|column| sample(column) * (255 / largest)).collect()
     };
     rows.flat_map(row).collect()
-}
-
-fn rgb_of_palette(samples: &[u8], palette: &[u16]) -> Result<Vec<u8>, Unreadable> {
-    let colours = palette.len() / 3;
-    let mut pixels = Vec::with_capacity(samples.len() * 3);
-    for sample in samples {
-        let index = usize::from(*sample);
-        if index >= colours {
-            return Err(Unreadable::corrupt("a colour beyond the palette"));
-        }
-        pixels.extend([0, 1, 2].map(|channel| (palette[channel * colours + index] >> 8) as u8));
-    }
-    Ok(pixels)
 }
 
 fn unreadable(error: TiffError) -> Unreadable {

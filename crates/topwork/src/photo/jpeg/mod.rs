@@ -18,8 +18,8 @@ use zune_core::options::DecoderOptions;
 use zune_jpeg::JpegDecoder;
 use zune_jpeg::errors::DecodeErrors;
 
-/// What is put behind a file that lacks its end marker, to learn whether its pixels depend on it.
-const PADDINGS: [&[u8]; 2] = [&[0x55; 64], &[0xb2; 64]];
+/// Bytes put behind a file that lacks its end marker: more than the blocks of a unit can take up.
+const PADDING: usize = 4_096;
 
 pub(super) fn decode(bytes: &[u8], limits: &Limits) -> Result<Decoded, Unreadable> {
     let structure = Structure::of(bytes)?;
@@ -37,19 +37,30 @@ pub(super) fn decode(bytes: &[u8], limits: &Limits) -> Result<Decoded, Unreadabl
     Ok(Decoded { photo: Photo { width: structure.width, height: structure.height, pixels }, orientation })
 }
 
-/// The pixels of a file without its end marker, if they do not depend on what would have come.
+/// The pixels of a file without its end marker, if they do not depend on what would have come: they must be the
+/// same with different noise behind it.
 fn without_end(structure: &Structure, colour: Colour) -> Result<Vec<u8>, Unreadable> {
     let truncated = || Unreadable::truncated("the file ends within the picture");
     if !structure.is_refined() {
         return Err(truncated());
     }
     let first = pixels(&structure.stream(&[]), colour).map_err(|_| truncated())?;
-    for padding in PADDINGS {
-        if pixels(&structure.stream(padding), colour).ok().as_ref() != Some(&first) {
+    for prefix in 0..8 {
+        if pixels(&structure.stream(&noise(prefix)), colour).ok().as_ref() != Some(&first) {
             return Err(truncated());
         }
     }
     Ok(first)
+}
+
+/// Noise that starts with these three bits: whatever the decoder expects next, most of the eight are something
+/// else. No byte of it starts a marker.
+fn noise(prefix: u8) -> Vec<u8> {
+    let next = |state: &u32| Some(state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223));
+    let states = std::iter::successors(Some(u32::from(prefix) + 1), next).skip(4);
+    let mut bytes: Vec<u8> = states.take(PADDING).map(|state| ((state >> 24) as u8).min(0xfe)).collect();
+    bytes[0] = prefix << 5 | bytes[0] & 0x1e;
+    bytes
 }
 
 fn pixels(stream: &[u8], colour: Colour) -> Result<Vec<u8>, Unreadable> {

@@ -1,0 +1,324 @@
+//! Photos as they are: files of all kinds against known pixels, hostile ones against time, and mutants of both.
+
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+use topwork::photo::{Limits, Photo, Reason, Unreadable, decode, read};
+
+/// What a file may take, on a slow and busy machine.
+const LONGEST: Duration = Duration::from_secs(2);
+
+fn reference() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../../reference/decode")
+}
+
+fn file(name: &str) -> Vec<u8> {
+    std::fs::read(reference().join("photos").join(name)).unwrap()
+}
+
+fn decoded(bytes: &[u8]) -> Result<Photo, Unreadable> {
+    decode(bytes, &Limits::default())
+}
+
+/// CRC-32 as zlib computes it.
+fn crc32(bytes: &[u8]) -> u32 {
+    !bytes.iter().fold(!0, |crc, byte| {
+        (0..8).fold(crc ^ u32::from(*byte), |crc, _| (crc >> 1) ^ (0xedb8_8320 & (crc & 1).wrapping_neg()))
+    })
+}
+
+/// The rows of `cases.csv`: file, width, height, checksum, tolerance.
+fn cases() -> Vec<(String, u32, u32, String, u8)> {
+    let table = std::fs::read_to_string(reference().join("cases.csv")).unwrap();
+    let row = |line: &str| {
+        let fields: Vec<&str> = line.split(',').collect();
+        let number = |index: usize| fields[index].parse().unwrap();
+        (fields[0].into(), number(1), number(2), fields[3].into(), number(4) as u8)
+    };
+    table.lines().skip(1).map(row).collect()
+}
+
+#[test]
+fn every_kind_of_file_gives_the_known_pixels() {
+    let mut failures = Vec::new();
+    let cases = cases();
+    assert!(cases.len() > 100, "{} cases", cases.len());
+    for (name, width, height, checksum, tolerance) in cases {
+        let photo = match decoded(&file(&name)) {
+            Ok(photo) => photo,
+            Err(error) => {
+                failures.push(format!("{name}: {error}"));
+                continue;
+            }
+        };
+        if (photo.width, photo.height) != (width, height) {
+            failures.push(format!("{name}: {} x {}, not {width} x {height}", photo.width, photo.height));
+        } else if tolerance == 0 {
+            if format!("{:08x}", crc32(&photo.pixels)) != checksum {
+                failures.push(format!("{name}: other pixels"));
+            }
+        } else {
+            let expected = std::fs::read(reference().join("expected").join(format!("{name}.png"))).unwrap();
+            let expected = decoded(&expected).unwrap().pixels;
+            assert_eq!(format!("{:08x}", crc32(&expected)), checksum, "{name}");
+            let differences = photo.pixels.iter().zip(&expected).map(|(ours, theirs)| ours.abs_diff(*theirs));
+            let largest = differences.max().unwrap();
+            if largest > tolerance {
+                failures.push(format!("{name}: {largest} levels off, {tolerance} are allowed"));
+            }
+        }
+    }
+    assert!(failures.is_empty(), "{} differ:\n{}", failures.len(), failures.join("\n"));
+}
+
+#[test]
+fn a_file_cut_off_anywhere_is_refused_or_whole() {
+    let mut failures = Vec::new();
+    for (name, ..) in cases() {
+        let bytes = file(&name);
+        let whole = decoded(&bytes).ok();
+        for end in 0..bytes.len() {
+            match decoded(&bytes[..end]) {
+                Ok(photo) if Some(&photo) == whole.as_ref() => {}
+                Ok(_) => failures.push(format!("{name}: other pixels from {end} of {} bytes", bytes.len())),
+                Err(error) => {
+                    let expected = matches!(error.reason, Reason::Truncated | Reason::Empty);
+                    let start = end < 26 && error.reason == Reason::NotAnImage;
+                    if !expected && !start && failures.len() < 4000 {
+                        failures.push(format!("{name}: {end} of {} bytes: {error}", bytes.len()));
+                    }
+                }
+            }
+        }
+    }
+    assert!(failures.is_empty(), "{}:\n{}", failures.len(), failures.join("\n"));
+}
+
+/// One verdict for each kind of file that is not decoded, whatever its name says.
+#[test]
+fn what_is_no_photo_is_refused_by_name() {
+    let box_of = |brand: &[u8]| [b"\0\0\0\x18ftyp", brand, &[0; 40]].concat();
+    let noise: Vec<u8> = (0..5_000u32).map(|index| (index.wrapping_mul(2_654_435_761) >> 13) as u8).collect();
+    let cases: Vec<(&str, Vec<u8>, Reason, &str)> = vec![
+        ("nothing", vec![], Reason::Empty, ""),
+        ("noise", noise, Reason::NotAnImage, ""),
+        ("zeros", vec![0; 4_096], Reason::NotAnImage, ""),
+        ("HTML", b"\n<!DOCTYPE html><html><body>404</body></html>".to_vec(), Reason::NotAnImage, "HTML"),
+        ("text", b"this photo was removed\n".to_vec(), Reason::NotAnImage, "text"),
+        ("ZIP", b"PK\x03\x04\x14\0\0\0\x08\0".to_vec(), Reason::NotAnImage, "ZIP"),
+        ("AppleDouble", b"\0\x05\x16\x07\0\x02\0\0Mac OS X".to_vec(), Reason::NotAnImage, "AppleDouble"),
+        ("film", box_of(b"isom"), Reason::NotAnImage, "film"),
+        ("HEIC", box_of(b"heic"), Reason::Unsupported, "HEIC"),
+        ("AVIF", box_of(b"avif"), Reason::Unsupported, "AVIF"),
+        ("CR3", box_of(b"crx "), Reason::Unsupported, "RAW"),
+        ("JPEG XL", b"\xff\x0a\xfa\x1f\x01".to_vec(), Reason::Unsupported, "JPEG XL"),
+        ("JPEG XL box", b"\0\0\0\x0cJXL \r\n\x87\n\0\0".to_vec(), Reason::Unsupported, "JPEG XL"),
+        ("JPEG 2000", b"\0\0\0\x0cjP  \r\n\x87\n\0\0".to_vec(), Reason::Unsupported, "JPEG 2000"),
+        ("PDF", b"%PDF-1.7\n".to_vec(), Reason::Unsupported, "PDF"),
+        ("SVG", b"<?xml version=\"1.0\"?>\n<svg xmlns=\"\"/>".to_vec(), Reason::Unsupported, "SVG"),
+        ("PSD", b"8BPS\0\x01".to_vec(), Reason::Unsupported, "PSD"),
+        ("RAF", b"FUJIFILMCCD-RAW 0201".to_vec(), Reason::Unsupported, "RAW"),
+        ("PFM", b"PF\n1 1\n-1.0\n".to_vec(), Reason::Unsupported, "floating"),
+        ("arithmetic JPEG", with_frame(0xc9, 8), Reason::Unsupported, "arithmetic"),
+        ("progressive arithmetic JPEG", with_frame(0xca, 8), Reason::Unsupported, "arithmetic"),
+        ("lossless JPEG", with_frame(0xc3, 8), Reason::Unsupported, "lossless"),
+        ("12-bit JPEG", with_frame(0xc1, 12), Reason::Unsupported, "12 bits"),
+        ("PNG with a wrong checksum", with_wrong_checksum(), Reason::Corrupt, "PNG"),
+    ];
+    let mut failures = Vec::new();
+    for (name, bytes, reason, word) in cases {
+        match decoded(&bytes) {
+            Ok(_) => failures.push(format!("{name}: decoded")),
+            Err(error) if error.reason != reason || !error.detail.contains(word) => {
+                failures.push(format!("{name}: {error}"));
+            }
+            Err(_) => {}
+        }
+    }
+    assert!(failures.is_empty(), "{}", failures.join("\n"));
+}
+
+/// A JPEG with another coding and depth in its frame header.
+fn with_frame(marker: u8, depth: u8) -> Vec<u8> {
+    let mut bytes = file("baseline-444.jpg");
+    let at = bytes.windows(2).position(|pair| pair == [0xff, 0xc0]).unwrap();
+    bytes[at + 1] = marker;
+    bytes[at + 4] = depth;
+    bytes
+}
+
+fn with_wrong_checksum() -> Vec<u8> {
+    let mut bytes = file("rgb.png");
+    let at = bytes.windows(4).position(|name| name == b"IEND").unwrap() - 5;
+    bytes[at] ^= 1;
+    bytes
+}
+
+/// The same JPEG with another size in its frame header.
+fn with_size(name: &str, width: u16, height: u16) -> Vec<u8> {
+    let mut bytes = file(name);
+    let at = bytes.windows(2).position(|pair| matches!(pair, [0xff, 0xc0 | 0xc2])).unwrap();
+    bytes[at + 5..at + 7].copy_from_slice(&height.to_be_bytes());
+    bytes[at + 7..at + 9].copy_from_slice(&width.to_be_bytes());
+    bytes
+}
+
+fn png_of_size(width: u32, height: u32) -> Vec<u8> {
+    let mut bytes = file("rgb.png");
+    bytes[16..20].copy_from_slice(&width.to_be_bytes());
+    bytes[20..24].copy_from_slice(&height.to_be_bytes());
+    let checksum = crc32(&bytes[12..29]);
+    bytes[29..33].copy_from_slice(&checksum.to_be_bytes());
+    bytes
+}
+
+/// A progressive JPEG of that size whose last scan is there `scans` times.
+fn with_scans(scans: usize, width: u16, height: u16) -> Vec<u8> {
+    let bytes = with_size("progressive-420.jpg", width, height);
+    let starts: Vec<usize> = (0..bytes.len() - 1).filter(|at| bytes[*at..*at + 2] == [0xff, 0xda]).collect();
+    let (last, end) = (*starts.last().unwrap(), bytes.len() - 2);
+    [&bytes[..last], &bytes[last..end].repeat(scans), &bytes[end..]].concat()
+}
+
+#[test]
+fn bombs_are_refused_from_the_header() {
+    let mut gif = file("still.gif");
+    gif[6..10].fill(0xff);
+    let cases = [
+        ("JPEG of 60,000 x 60,000", with_size("baseline-420.jpg", 60_000, 60_000), Reason::TooLarge),
+        ("JPEG of 13,000 x 13,000 in a kilobyte", with_size("baseline-420.jpg", 13_000, 13_000), Reason::Truncated),
+        ("progressive JPEG of 16,000 x 11,000", with_size("progressive-420.jpg", 16_000, 11_000), Reason::Truncated),
+        ("JPEG of 1 x 65,500 in a kilobyte", with_size("baseline-420.jpg", 1, 65_500), Reason::Truncated),
+        ("JPEG of no width", with_size("baseline-420.jpg", 0, 5), Reason::Corrupt),
+        ("PNG of 60,000 x 60,000", png_of_size(60_000, 60_000), Reason::TooLarge),
+        ("PNG of 12,000 x 12,000 in half a kilobyte", png_of_size(12_000, 12_000), Reason::Truncated),
+        ("GIF of 65,535 x 65,535", gif, Reason::TooLarge),
+        ("JPEG of 501 scans", with_scans(501, 37, 29), Reason::TooLarge),
+        ("JPEG of 80,000 scans", with_scans(80_000, 37, 29), Reason::TooLarge),
+        ("PNM of 60,000 x 60,000", b"P6 60000 60000 255\n".to_vec(), Reason::TooLarge),
+        ("PNM of 4,294,967,296", b"P6 4294967296 1 255\n".to_vec(), Reason::Corrupt),
+        ("BMP of 60,000 x 60,000", bmp_of_size(60_000, 60_000), Reason::TooLarge),
+        ("BMP of 12,000 x 12,000", bmp_of_size(12_000, 12_000), Reason::Truncated),
+    ];
+    let mut failures = Vec::new();
+    for (name, bytes, reason) in cases {
+        let start = Instant::now();
+        let outcome = decoded(&bytes);
+        // Fifty milliseconds on a quiet machine; tests share theirs.
+        if start.elapsed() > Duration::from_millis(500) {
+            failures.push(format!("{name}: {:?}", start.elapsed()));
+        }
+        if outcome.as_ref().err().map(|error| error.reason) != Some(reason) {
+            failures.push(format!("{name}: {:?}", outcome.map(|photo| (photo.width, photo.height))));
+        }
+    }
+    assert!(failures.is_empty(), "{}", failures.join("\n"));
+}
+
+fn bmp_of_size(width: i32, height: i32) -> Vec<u8> {
+    let mut bytes = file("rgb.bmp");
+    bytes[18..22].copy_from_slice(&width.to_le_bytes());
+    bytes[22..26].copy_from_slice(&height.to_le_bytes());
+    bytes
+}
+
+#[test]
+fn limits_are_the_callers() {
+    let bytes = file("rgb.png");
+    let reason = |limits: Limits| decode(&bytes, &limits).map(|_| ()).map_err(|error| error.reason);
+    assert_eq!(reason(Limits { pixels: 13 * 11, ..Limits::default() }), Ok(()));
+    assert_eq!(reason(Limits { pixels: 13 * 11 - 1, ..Limits::default() }), Err(Reason::TooLarge));
+    assert_eq!(reason(Limits { bytes: 99, ..Limits::default() }), Err(Reason::TooLarge));
+    assert_eq!(reason(Limits { memory: 999, ..Limits::default() }), Err(Reason::TooLarge));
+    let scans = Limits { scans: 500, scanned_pixels: 500 * 37 * 29, ..Limits::default() };
+    assert_ne!(decode(&with_scans(400, 37, 29), &scans).err().map(|error| error.reason), Some(Reason::TooLarge));
+    let scans = Limits { scanned_pixels: 400 * 37 * 29, ..scans };
+    assert_eq!(decode(&with_scans(400, 37, 29), &scans).err().map(|error| error.reason), Some(Reason::TooLarge));
+}
+
+/// Bytes that follow from a seed.
+struct Noise(u64);
+
+impl Noise {
+    fn next(&mut self, below: usize) -> usize {
+        self.0 = self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        (self.0 >> 33) as usize % below
+    }
+}
+
+#[test]
+fn mutants_end_soon_and_never_panic() {
+    let files: Vec<(String, Vec<u8>)> = cases().into_iter().map(|(name, ..)| (name.clone(), file(&name))).collect();
+    let mut noise = Noise(4);
+    let (mut slowest, mut panics, mut whole) = (Duration::ZERO, Vec::new(), 0);
+    const MUTANTS: usize = 6_000;
+    for round in 0..MUTANTS {
+        let (name, bytes) = &files[round % files.len()];
+        let mut bytes = bytes.clone();
+        for _ in 0..1 + noise.next(4) {
+            let at = noise.next(bytes.len());
+            match noise.next(5) {
+                0 => bytes[at] ^= 1 << noise.next(8),
+                1 => bytes[at] = [0, 1, 0x7f, 0x80, 0xff][noise.next(5)],
+                2 => bytes.truncate(at + 1),
+                3 => {
+                    let (_, other) = &files[noise.next(files.len())];
+                    let from = noise.next(other.len());
+                    let count = noise.next(40).min(other.len() - from);
+                    bytes.splice(at..(at + count).min(bytes.len()), other[from..from + count].iter().copied());
+                }
+                _ => bytes[at] = noise.next(256) as u8,
+            }
+        }
+        let start = Instant::now();
+        let outcome = decoded(&bytes);
+        slowest = slowest.max(start.elapsed());
+        match outcome {
+            Ok(photo) => {
+                whole += 1;
+                assert_eq!(photo.pixels.len(), photo.width as usize * photo.height as usize * 3, "{name}");
+            }
+            Err(error) if error.detail.contains("panic") => panics.push(format!("{name}, mutant {round}")),
+            Err(error) => assert!(error.detail.len() < 1_000 && !error.detail.contains('\n'), "{name}: {error}"),
+        }
+    }
+    eprintln!("{MUTANTS} mutants: {whole} decoded, the slowest took {slowest:?}, caught panics: {panics:?}");
+    assert!(slowest < LONGEST, "{slowest:?}");
+    assert!(whole > 0 && whole < MUTANTS);
+}
+
+#[test]
+#[cfg(unix)]
+fn only_regular_files_are_opened() {
+    use std::os::unix::net::UnixListener;
+    let folder = tempfile::tempdir().unwrap();
+    let place = |name: &str| folder.path().join(name);
+    let limits = Limits { bytes: 9, ..Limits::default() };
+    std::fs::create_dir(place("folder.jpg")).unwrap();
+    std::fs::write(place("empty.jpg"), b"").unwrap();
+    std::fs::write(place("long.jpg"), b"ten bytes!").unwrap();
+    std::fs::write(place("short.jpg"), b"nine byte").unwrap();
+    std::os::unix::fs::symlink("short.jpg", place("link.jpg")).unwrap();
+    std::os::unix::fs::symlink("loop.jpg", place("loop.jpg")).unwrap();
+    std::os::unix::fs::symlink("nowhere", place("broken.jpg")).unwrap();
+    let _socket = UnixListener::bind(place("socket.jpg")).unwrap();
+    let made = std::process::Command::new("mkfifo").arg(place("pipe.jpg")).status();
+    let mut cases = vec![
+        ("folder.jpg", Err(Reason::NotAFile)),
+        ("empty.jpg", Err(Reason::Empty)),
+        ("long.jpg", Err(Reason::TooLarge)),
+        ("short.jpg", Ok(9)),
+        ("link.jpg", Ok(9)),
+        ("loop.jpg", Err(Reason::Io)),
+        ("broken.jpg", Err(Reason::Missing)),
+        ("socket.jpg", Err(Reason::NotAFile)),
+    ];
+    if made.is_ok_and(|status| status.success()) {
+        cases.push(("pipe.jpg", Err(Reason::NotAFile)));
+    }
+    for (name, expected) in cases {
+        let outcome = read(&place(name), &limits).map(|bytes| bytes.len()).map_err(|error| error.reason);
+        assert_eq!(outcome, expected, "{name}");
+    }
+    let device = read(Path::new("/dev/zero"), &limits).map_err(|error| error.reason);
+    assert_eq!(device, Err(Reason::NotAFile));
+}
