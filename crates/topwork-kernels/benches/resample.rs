@@ -23,7 +23,8 @@ fn compare(source: (usize, usize), repeats: usize) {
     let shorter = source.0.min(source.1);
     let target = (source.0 * 256 / shorter, source.1 * 256 / shorter);
     let crop = Crop { left: (target.0 - CROP) / 2, top: (target.1 - CROP) / 2, width: CROP, height: CROP };
-    let pixels: Vec<u8> = (0..source.0 * source.1 * CHANNELS).map(|index| (index * index >> 7) as u8).collect();
+    let pixels: Vec<u8> =
+        (0..source.0 * source.1 * CHANNELS).map(|index| ((index * index) >> 7) as u8).collect();
     let mut out = vec![0; CROP * CROP * CHANNELS];
     let (mut plan, mut scratch) = (Resampler::default(), Scratch::default());
     let mut resample = |isa: Isa| {
@@ -31,16 +32,19 @@ fn compare(source: (usize, usize), repeats: usize) {
         plan.run(isa, black_box(&pixels), &mut scratch, &mut out);
         black_box(&out);
     };
-    let image = ImageRef::new(source.0 as u32, source.1 as u32, &pixels, PixelType::U8x3).expect("sizes agree");
+    let image =
+        ImageRef::new(source.0 as u32, source.1 as u32, &pixels, PixelType::U8x3).expect("sizes agree");
     let mut resizer = Resizer::new();
     let mut result = Image::new(CROP as u32, CROP as u32, PixelType::U8x3);
     let mut whole = Image::new(target.0 as u32, target.1 as u32, PixelType::U8x3);
-    let options = ResizeOptions::new().resize_alg(ResizeAlg::Convolution(FilterType::CatmullRom)).use_alpha(false);
+    let options =
+        ResizeOptions::new().resize_alg(ResizeAlg::Convolution(FilterType::CatmullRom)).use_alpha(false);
     // The part of the source that becomes the crop.
     let (across, down) = (source.0 as f64 / target.0 as f64, source.1 as f64 / target.1 as f64);
     let side = CROP as f64;
     let cropped = options.crop(crop.left as f64 * across, crop.top as f64 * down, side * across, side * down);
-    let (mut times, names) = (vec![Vec::<f64>::new(); 4], ["avx2", "scalar", "theirs, the crop", "theirs, the whole"]);
+    let (mut times, names) =
+        (vec![Vec::<f64>::new(); 4], ["avx2", "scalar", "theirs, the crop", "theirs, the whole"]);
     for _ in 0..ROUNDS {
         times[0].push(time(repeats, || resample(Isa::best())));
         times[2].push(time(repeats, || resizer.resize(&image, &mut result, &cropped).expect("sizes agree")));
@@ -52,7 +56,10 @@ fn compare(source: (usize, usize), repeats: usize) {
     for (name, times) in names.iter().zip(&times) {
         let ratios = times.iter().zip(ours).map(|(theirs, ours)| theirs / ours).collect();
         let (low, middle, high) = spread(ratios);
-        println!("  {name:18} {:8.3} ms; over ours {middle:.2} ({low:.2} to {high:.2})", spread(times.clone()).1 * 1e3);
+        println!(
+            "  {name:18} {:8.3} ms; over ours {middle:.2} ({low:.2} to {high:.2})",
+            spread(times.clone()).1 * 1e3
+        );
     }
 }
 

@@ -137,7 +137,8 @@ impl Resampler {
             }
             between.resize(rows.len() * width * CHANNELS, 0);
             self.horizontal_pass(isa, view, tail, between);
-            let view = View { pixels: between, stride: width * CHANNELS, first_column: 0, first_row: rows.start };
+            let view =
+                View { pixels: between, stride: width * CHANNELS, first_column: 0, first_row: rows.start };
             self.vertical_pass(isa, view, 0..width, out);
         }
     }

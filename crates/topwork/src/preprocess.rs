@@ -226,7 +226,8 @@ mod tests {
     }
 
     fn photo(width: u32, height: u32) -> Photo {
-        let pixels = (0..width * height * 3).map(|index| (index.wrapping_mul(2_654_435_761) >> 24) as u8).collect();
+        let pixels =
+            (0..width * height * 3).map(|index| (index.wrapping_mul(2_654_435_761) >> 24) as u8).collect();
         Photo { width, height, pixels }
     }
 
@@ -258,7 +259,17 @@ mod tests {
 
     #[test]
     fn photos_of_all_sizes_give_a_crop() {
-        let sizes = [(1, 1), (1, 500), (500, 1), (2, 3), (223, 225), (256, 256), (3, 65_500), (65_500, 3), (640, 480)];
+        let sizes = [
+            (1, 1),
+            (1, 500),
+            (500, 1),
+            (2, 3),
+            (223, 225),
+            (256, 256),
+            (3, 65_500),
+            (65_500, 3),
+            (640, 480),
+        ];
         let (mut scratch, mut reused) = (Scratch::default(), vec![0; lite0().len()]);
         for (width, height) in sizes {
             let photo = photo(width, height);
@@ -270,12 +281,14 @@ mod tests {
 
     #[test]
     fn a_photo_of_the_right_size_is_cut_out_of_its_middle() {
-        let record = Preprocess { width: 3, height: 2, resize: Resize::Exact { width: 6, height: 5 }, ..lite0() };
+        let record =
+            Preprocess { width: 3, height: 2, resize: Resize::Exact { width: 6, height: 5 }, ..lite0() };
         let photo = photo(6, 5);
         // One column and one row to the left and above: the floor of 3 / 2.
         let row = |row: usize| &photo.pixels[(row * 6 + 1) * 3..(row * 6 + 4) * 3];
         assert_eq!(pixels(&record, &photo), [row(1), row(2)].concat());
-        let reversed: Vec<u8> = [row(1), row(2)].concat().chunks(3).flat_map(|it| [it[2], it[1], it[0]]).collect();
+        let reversed: Vec<u8> =
+            [row(1), row(2)].concat().chunks(3).flat_map(|it| [it[2], it[1], it[0]]).collect();
         assert_eq!(pixels(&Preprocess { channels: Channels::Bgr, ..record.clone() }, &photo), reversed);
         let even = Preprocess { offset: Rounding::HalfEven, ..record };
         let row = |row: usize| &photo.pixels[(row * 6 + 2) * 3..(row * 6 + 5) * 3];

@@ -185,8 +185,16 @@ fn bombs_are_refused_from_the_header() {
     gif[6..10].fill(0xff);
     let cases = [
         ("JPEG of 60,000 x 60,000", with_size("baseline-420.jpg", 60_000, 60_000), Reason::TooLarge),
-        ("JPEG of 13,000 x 13,000 in a kilobyte", with_size("baseline-420.jpg", 13_000, 13_000), Reason::Truncated),
-        ("progressive JPEG of 16,000 x 11,000", with_size("progressive-420.jpg", 16_000, 11_000), Reason::Truncated),
+        (
+            "JPEG of 13,000 x 13,000 in a kilobyte",
+            with_size("baseline-420.jpg", 13_000, 13_000),
+            Reason::Truncated,
+        ),
+        (
+            "progressive JPEG of 16,000 x 11,000",
+            with_size("progressive-420.jpg", 16_000, 11_000),
+            Reason::Truncated,
+        ),
         ("JPEG of 1 x 65,500 in a kilobyte", with_size("baseline-420.jpg", 1, 65_500), Reason::Truncated),
         ("JPEG of no width", with_size("baseline-420.jpg", 0, 5), Reason::Corrupt),
         ("PNG of 60,000 x 60,000", png_of_size(60_000, 60_000), Reason::TooLarge),
@@ -230,9 +238,15 @@ fn limits_are_the_callers() {
     assert_eq!(reason(Limits { bytes: 99, ..Limits::default() }), Err(Reason::TooLarge));
     assert_eq!(reason(Limits { memory: 999, ..Limits::default() }), Err(Reason::TooLarge));
     let scans = Limits { scans: 500, scanned_pixels: 500 * 37 * 29, ..Limits::default() };
-    assert_ne!(decode(&with_scans(400, 37, 29), &scans).err().map(|error| error.reason), Some(Reason::TooLarge));
+    assert_ne!(
+        decode(&with_scans(400, 37, 29), &scans).err().map(|error| error.reason),
+        Some(Reason::TooLarge)
+    );
     let scans = Limits { scanned_pixels: 400 * 37 * 29, ..scans };
-    assert_eq!(decode(&with_scans(400, 37, 29), &scans).err().map(|error| error.reason), Some(Reason::TooLarge));
+    assert_eq!(
+        decode(&with_scans(400, 37, 29), &scans).err().map(|error| error.reason),
+        Some(Reason::TooLarge)
+    );
 }
 
 /// Bytes that follow from a seed.
@@ -247,7 +261,8 @@ impl Noise {
 
 #[test]
 fn mutants_end_soon_and_never_panic() {
-    let files: Vec<(String, Vec<u8>)> = cases().into_iter().map(|(name, ..)| (name.clone(), file(&name))).collect();
+    let files: Vec<(String, Vec<u8>)> =
+        cases().into_iter().map(|(name, ..)| (name.clone(), file(&name))).collect();
     let mut noise = Noise(4);
     let (mut slowest, mut panics, mut whole) = (Duration::ZERO, Vec::new(), 0);
     const MUTANTS: usize = 6_000;
@@ -264,7 +279,8 @@ fn mutants_end_soon_and_never_panic() {
                     let (_, other) = &files[noise.next(files.len())];
                     let from = noise.next(other.len());
                     let count = noise.next(40).min(other.len() - from);
-                    bytes.splice(at..(at + count).min(bytes.len()), other[from..from + count].iter().copied());
+                    bytes
+                        .splice(at..(at + count).min(bytes.len()), other[from..from + count].iter().copied());
                 }
                 _ => bytes[at] = noise.next(256) as u8,
             }
@@ -278,7 +294,9 @@ fn mutants_end_soon_and_never_panic() {
                 assert_eq!(photo.pixels.len(), photo.width as usize * photo.height as usize * 3, "{name}");
             }
             Err(error) if error.detail.contains("panic") => panics.push(format!("{name}, mutant {round}")),
-            Err(error) => assert!(error.detail.len() < 1_000 && !error.detail.contains('\n'), "{name}: {error}"),
+            Err(error) => {
+                assert!(error.detail.len() < 1_000 && !error.detail.contains('\n'), "{name}: {error}")
+            }
         }
     }
     eprintln!("{MUTANTS} mutants: {whole} decoded, the slowest took {slowest:?}, caught panics: {panics:?}");

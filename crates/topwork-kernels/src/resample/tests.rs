@@ -115,7 +115,8 @@ fn every_instruction_set_gives_pillows_bits() {
     for case in cases.lines().skip(1) {
         let fields: Vec<&str> = case.split(',').collect();
         let [name, seed, source, target, crop, expected] = fields[..] else { panic!("{case}") };
-        let numbers = |field: &str| field.split(' ').map(|number| number.parse().unwrap()).collect::<Vec<usize>>();
+        let numbers =
+            |field: &str| field.split(' ').map(|number| number.parse().unwrap()).collect::<Vec<usize>>();
         let (source, target, crop) = (numbers(source), numbers(target), numbers(crop));
         let (source, target) = ((source[0], source[1]), (target[0], target[1]));
         let crop = Crop { left: crop[0], top: crop[1], width: crop[2], height: crop[3] };

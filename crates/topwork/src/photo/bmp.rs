@@ -162,7 +162,7 @@ impl Field {
 
     fn sample(&self, value: u32) -> u8 {
         let part = u64::from((value & self.mask) >> self.shift);
-        if self.largest == 0 { 0 } else { (part * 255 / self.largest) as u8 }
+        (part * 255).checked_div(self.largest).unwrap_or(0) as u8
     }
 }
 

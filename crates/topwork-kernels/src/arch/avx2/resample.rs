@@ -60,7 +60,7 @@ unsafe fn horizontal_rows(axis: &Axis, view: View<'_>, reach: usize, out: &mut [
 /// Four rows: a vector holds one pixel's channels of two rows, one in each half.
 ///
 /// # Safety
-/// The sources are as long as the last target pixel reads.
+/// The sources are as long as the last target pixel reads, and a row of `out` lies at each offset.
 #[target_feature(enable = "avx2")]
 unsafe fn horizontal_group(
     axis: &Axis,
@@ -69,6 +69,54 @@ unsafe fn horizontal_group(
     out: &mut [u8],
     offsets: [usize; ROWS],
 ) {
+    const NONE: i8 = -1;
+    // Of each half, the three bytes that count of two pixels of the first row, and of the second.
+    #[rustfmt::skip]
+    let compact = _mm256_setr_epi8(
+        0, 1, 2, 8, 9, 10, NONE, NONE, 4, 5, 6, 12, 13, 14, NONE, NONE,
+        0, 1, 2, 8, 9, 10, NONE, NONE, 4, 5, 6, 12, 13, 14, NONE, NONE,
+    );
+    let starts = sources.map(|source| source.as_ptr());
+    let (pairs, width) = (axis.taps / 2, axis.len());
+    let weights = axis.split.chunks_exact(pairs);
+    let mut targets =
+        axis.starts.iter().map(|start| (*start as usize - first_column) * CHANNELS).zip(weights);
+    let mut at = 0;
+    while let Some((start, weights)) = targets.next() {
+        // SAFETY: the caller's promise.
+        let first = unsafe { horizontal_words(starts, start, weights) };
+        let second = match targets.next() {
+            // SAFETY: the caller's promise.
+            Some((start, weights)) => unsafe { horizontal_words(starts, start, weights) },
+            None => first,
+        };
+        let bytes = _mm256_shuffle_epi8(_mm256_packus_epi16(first, second), compact);
+        let (even, odd) = (_mm256_castsi256_si128(bytes), _mm256_extracti128_si256::<1>(bytes));
+        let rows = [even, odd, _mm_unpackhi_epi64(even, even), _mm_unpackhi_epi64(odd, odd)];
+        let left = (width - at) * CHANNELS;
+        for (offset, row) in offsets.into_iter().zip(rows) {
+            let place = offset + at * CHANNELS;
+            if left >= 8 {
+                debug_assert!(place + 8 <= out.len());
+                // SAFETY: eight bytes of this row are left. The last two belong to the pixel behind these two,
+                // which is written later.
+                unsafe { _mm_storel_epi64(out.as_mut_ptr().add(place).cast(), row) };
+            } else {
+                let count = left.min(2 * CHANNELS);
+                out[place..place + count].copy_from_slice(&_mm_cvtsi128_si64(row).to_le_bytes()[..count]);
+            }
+        }
+        at += 2;
+    }
+}
+
+/// One target pixel of four rows, as 16-bit numbers: the rows 0 and 2 in the lower half, 1 and 3 in the upper.
+///
+/// # Safety
+/// Behind each of `sources` at `start` lie as many pixels as there are weights, and `SLACK`.
+#[inline]
+#[target_feature(enable = "avx2")]
+unsafe fn horizontal_words(sources: [*const u8; ROWS], start: usize, weights: &[Split]) -> __m256i {
     const NONE: i8 = -1;
     // Channel by channel, two neighbouring pixels as 16-bit numbers: r0 r1 g0 g1 b0 b1 and four zero bytes.
     #[rustfmt::skip]
@@ -81,65 +129,41 @@ unsafe fn horizontal_group(
         6, NONE, 9, NONE, 7, NONE, 10, NONE, 8, NONE, 11, NONE, NONE, NONE, NONE, NONE,
         6, NONE, 9, NONE, 7, NONE, 10, NONE, 8, NONE, 11, NONE, NONE, NONE, NONE, NONE,
     );
-    let pairs = axis.taps / 2;
-    let width = axis.len();
-    for target in 0..width {
-        let start = (axis.starts[target] as usize - first_column) * CHANNELS;
-        let weights = &axis.split[target * pairs..][..pairs];
-        let (mut low, mut high) = ([_mm256_set1_epi32(HALF); 2], [_mm256_setzero_si256(); 2]);
-        let (quads, rest) = weights.as_chunks::<2>();
-        for (quad, [first, second]) in quads.iter().enumerate() {
-            let at = start + quad * 4 * CHANNELS;
-            for half in 0..2 {
-                // SAFETY: 16 bytes from the first of four pixels that are read: 12 and SLACK.
-                let bytes = unsafe {
-                    _mm256_set_m128i(
-                        _mm_loadu_si128(sources[half * 2 + 1].as_ptr().add(at).cast()),
-                        _mm_loadu_si128(sources[half * 2].as_ptr().add(at).cast()),
-                    )
-                };
-                for (order, weight) in [(front, first), (back, second)] {
-                    let values = _mm256_shuffle_epi8(bytes, order);
-                    low[half] = multiply_add(low[half], values, weight.low);
-                    high[half] = multiply_add(high[half], values, weight.high);
-                }
-            }
-        }
-        if let [weight] = rest {
-            let at = start + quads.len() * 4 * CHANNELS;
-            for half in 0..2 {
-                // SAFETY: 8 bytes from the first of two pixels that are read: 6, and within SLACK.
-                let bytes = unsafe {
-                    _mm256_set_m128i(
-                        _mm_loadl_epi64(sources[half * 2 + 1].as_ptr().add(at).cast()),
-                        _mm_loadl_epi64(sources[half * 2].as_ptr().add(at).cast()),
-                    )
-                };
-                let values = _mm256_shuffle_epi8(bytes, front);
+    let (mut low, mut high) = ([_mm256_set1_epi32(HALF); 2], [_mm256_setzero_si256(); 2]);
+    let (quads, rest) = weights.as_chunks::<2>();
+    let mut at = start;
+    for [first, second] in quads {
+        for half in 0..2 {
+            // SAFETY: 16 bytes from the first of four pixels that are read: 12 and SLACK.
+            let bytes = unsafe {
+                _mm256_set_m128i(
+                    _mm_loadu_si128(sources[half * 2 + 1].add(at).cast()),
+                    _mm_loadu_si128(sources[half * 2].add(at).cast()),
+                )
+            };
+            for (order, weight) in [(front, first), (back, second)] {
+                let values = _mm256_shuffle_epi8(bytes, order);
                 low[half] = multiply_add(low[half], values, weight.low);
                 high[half] = multiply_add(high[half], values, weight.high);
             }
         }
-        let words = _mm256_packs_epi32(join(low[0], high[0]), join(low[1], high[1]));
-        let bytes = _mm256_packus_epi16(words, words);
-        let (even, odd) = (_mm256_castsi256_si128(bytes), _mm256_extracti128_si256::<1>(bytes));
-        let pixels = [
-            _mm_cvtsi128_si32(even),
-            _mm_cvtsi128_si32(odd),
-            _mm_extract_epi32::<1>(even),
-            _mm_extract_epi32::<1>(odd),
-        ];
-        for (offset, pixel) in offsets.into_iter().zip(pixels) {
-            let at = offset + target * CHANNELS;
-            let bytes = pixel.to_le_bytes();
-            if target + 1 < width {
-                // The fourth byte is the next pixel's, which is written later.
-                out[at..at + 4].copy_from_slice(&bytes);
-            } else {
-                out[at..at + CHANNELS].copy_from_slice(&bytes[..CHANNELS]);
-            }
+        at += 4 * CHANNELS;
+    }
+    if let [weight] = rest {
+        for half in 0..2 {
+            // SAFETY: 8 bytes from the first of two pixels that are read: 6, and within SLACK.
+            let bytes = unsafe {
+                _mm256_set_m128i(
+                    _mm_loadl_epi64(sources[half * 2 + 1].add(at).cast()),
+                    _mm_loadl_epi64(sources[half * 2].add(at).cast()),
+                )
+            };
+            let values = _mm256_shuffle_epi8(bytes, front);
+            low[half] = multiply_add(low[half], values, weight.low);
+            high[half] = multiply_add(high[half], values, weight.high);
         }
     }
+    _mm256_packs_epi32(join(low[0], high[0]), join(low[1], high[1]))
 }
 
 /// From the rows that the crop needs to the rows of the crop, for some columns.
