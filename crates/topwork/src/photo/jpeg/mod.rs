@@ -64,13 +64,17 @@ fn noise(prefix: u8) -> Vec<u8> {
 }
 
 fn pixels(stream: &[u8], colour: Colour) -> Result<Vec<u8>, Unreadable> {
+    pixels_with(DecoderOptions::default(), stream, colour)
+}
+
+fn pixels_with(options: DecoderOptions, stream: &[u8], colour: Colour) -> Result<Vec<u8>, Unreadable> {
     let target = match colour {
         Colour::Grey | Colour::YCbCr => ColorSpace::RGB,
         Colour::Rgb => ColorSpace::YCbCr,
         Colour::Cmyk | Colour::Ycck => ColorSpace::CMYK,
     };
     // The sizes are checked already; the limits of zune-jpeg are raised to what the format can say.
-    let options = DecoderOptions::default()
+    let options = options
         .set_strict_mode(true)
         .set_max_width(usize::from(u16::MAX))
         .set_max_height(usize::from(u16::MAX))
@@ -90,5 +94,39 @@ fn unreadable(error: DecodeErrors) -> Unreadable {
             Unreadable::truncated("the data ends within the picture")
         }
         _ => Unreadable::corrupt(detail),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::path::{Path, PathBuf};
+
+    fn files(folder: &str) -> Vec<PathBuf> {
+        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join(folder);
+        let Ok(entries) = folder.read_dir() else { return Vec::new() };
+        let mut files: Vec<PathBuf> = entries.map(|entry| entry.unwrap().path()).collect();
+        files.retain(|path| path.extension().is_some_and(|extension| extension == "jpg"));
+        files.sort();
+        files
+    }
+
+    /// Features are the same on every machine only if decoding is.
+    #[test]
+    fn decoding_gives_the_same_pixels_without_vector_instructions() {
+        let small = files("../../reference/decode/photos");
+        assert!(small.len() > 40);
+        let mut photos = files("../../../shared/data/cat-breeds/photos");
+        photos.truncate(40);
+        if photos.is_empty() {
+            eprintln!("skipped for real photos: no ../shared/data");
+        }
+        for path in small.iter().chain(&photos) {
+            let bytes = std::fs::read(path).unwrap();
+            let Ok(structure) = Structure::of(&bytes) else { continue };
+            let (stream, colour) = (structure.stream(&[]), Colour::of(&structure).unwrap());
+            let plain = DecoderOptions::default().set_use_unsafe(false);
+            assert!(pixels_with(plain, &stream, colour) == pixels(&stream, colour), "{}", path.display());
+        }
     }
 }
