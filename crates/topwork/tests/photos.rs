@@ -1,5 +1,7 @@
 //! Photos as they are: files of all kinds against known pixels, hostile ones against time, and mutants of both.
 
+#![allow(clippy::unwrap_used, clippy::print_stderr)]
+
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 use topwork::photo::{Limits, Photo, Reason, Unreadable, decode, read};
@@ -26,8 +28,10 @@ fn crc32(bytes: &[u8]) -> u32 {
     })
 }
 
-/// The rows of `cases.csv`: file, width, height, checksum, tolerance.
-fn cases() -> Vec<(String, u32, u32, String, u8)> {
+/// A row of `cases.csv`: file, width, height, checksum, tolerance.
+type Case = (String, u32, u32, String, u8);
+
+fn cases() -> Vec<Case> {
     let table = std::fs::read_to_string(reference().join("cases.csv")).unwrap();
     let row = |line: &str| {
         let fields: Vec<&str> = line.split(',').collect();

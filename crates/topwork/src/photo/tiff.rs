@@ -30,7 +30,9 @@ pub(super) fn decode(bytes: &[u8], limits: &Limits) -> Result<Decoded, Unreadabl
     if number(&mut decoder, Tag::Unknown(50_706)).is_some() {
         return Err(Unreadable::unsupported("camera RAW (DNG)"));
     }
-    if number(&mut decoder, Tag::PlanarConfiguration) == Some(PLANES) && number(&mut decoder, Tag::SamplesPerPixel) > Some(1) {
+    if number(&mut decoder, Tag::PlanarConfiguration) == Some(PLANES)
+        && number(&mut decoder, Tag::SamplesPerPixel) > Some(1)
+    {
         return Err(Unreadable::unsupported("samples in separate planes"));
     }
     let colour = decoder.colortype().map_err(unreadable)?;
@@ -69,7 +71,8 @@ fn widened(samples: Vec<u8>, colour: ColorType, width: usize) -> Vec<u8> {
     let (per_byte, largest) = (8 / depth, (1 << depth) - 1);
     let rows = samples.chunks_exact(width.div_ceil(per_byte));
     let row = |row: &[u8]| -> Vec<u8> {
-        let sample = |column: usize| row[column / per_byte] >> ((per_byte - 1 - column % per_byte) * depth) & largest;
+        let sample =
+            |column: usize| row[column / per_byte] >> ((per_byte - 1 - column % per_byte) * depth) & largest;
         (0..width).map(|column| sample(column) * (255 / largest)).collect()
     };
     rows.flat_map(row).collect()

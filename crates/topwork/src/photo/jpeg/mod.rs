@@ -98,6 +98,7 @@ fn unreadable(error: DecodeErrors) -> Unreadable {
 }
 
 #[cfg(test)]
+#[allow(clippy::print_stderr)]
 mod tests {
     use super::*;
     use std::path::{Path, PathBuf};

@@ -27,8 +27,6 @@ pub(super) struct Structure<'a> {
     pub(super) exif: Option<&'a [u8]>,
     /// The end marker is there.
     pub(super) has_end: bool,
-    /// Whether a restart interval was declared.
-    pub(super) has_restarts: bool,
     /// The segments and scans that decoding needs, one after the other, without the end marker. The components
     /// are renamed 1, 2, 3, 4, so that zune-jpeg draws no conclusions from their names.
     stream: Vec<u8>,
@@ -65,7 +63,6 @@ impl<'a> Structure<'a> {
             adobe_transform: None,
             exif: None,
             has_end: false,
-            has_restarts: false,
             stream: Vec::with_capacity(bytes.len()),
             data: 0,
         };
@@ -164,11 +161,7 @@ impl<'a> Structure<'a> {
 
     fn take(&mut self, marker: u8, segment: &'a [u8]) -> Result<(), Unreadable> {
         match marker {
-            DQT | DHT => self.copy(marker, segment),
-            DRI => {
-                self.has_restarts |= segment != [0, 0];
-                self.copy(marker, segment);
-            }
+            DQT | DHT | DRI => self.copy(marker, segment),
             0xc0..=0xc2 => self.take_frame(marker, segment)?,
             0xc3 | 0xc5..=0xc7 | 0xcb | 0xcd..=0xcf => {
                 return Err(Unreadable::unsupported(match marker {
