@@ -20,6 +20,10 @@ pub mod head;
 pub mod train;
 pub mod metrics;
 pub mod report;
+pub mod classifier;
 
+pub use backbone::{BACKBONES, DEFAULT_BACKBONE};
+pub use classifier::Classifier;
 pub use error::{Error, ErrorKind, Result};
+pub use features::Extractor;
 pub use topwork_kernels::Isa;

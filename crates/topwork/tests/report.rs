@@ -40,7 +40,7 @@ fn picture(name: &str, actual: &str, predicted: &str) -> Picture {
     let photo =
         Photo { width: 320, height: 240, pixels: (0..320 * 240 * 3).map(|at| (at % 251) as u8).collect() };
     Picture {
-        thumbnail: Some(thumbnail(&photo, 224, Isa::best()).unwrap()),
+        thumbnail: Some(thumbnail(&photo, 224, Isa::best()).expect("a thumbnail")),
         name: name.to_owned(),
         actual: Some(actual.to_owned()),
         predicted: predicted.to_owned(),

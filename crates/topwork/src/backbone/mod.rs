@@ -88,7 +88,10 @@ impl Row {
     }
 }
 
-/// All backbones, the default first.
+/// The backbone that is used where none is named.
+pub const DEFAULT_BACKBONE: &str = topwork_lite0::NAME;
+
+/// All backbones.
 pub static BACKBONES: &[Row] = &[Row {
     name: topwork_lite0::NAME,
     input: (224, 224),
@@ -96,17 +99,17 @@ pub static BACKBONES: &[Row] = &[Row {
     load: efficientnet_lite::lite0,
 }];
 
-/// The backbone of that name, for its own input size and the fastest instruction set.
+/// The backbone of that name, for its own input size.
 ///
 /// # Errors
 /// [`ErrorKind::Configuration`] if there is none of that name; [`ErrorKind::Weights`] as [`Row::load`].
-pub fn backbone(name: &str) -> Result<Backbone> {
+pub fn backbone(name: &str, isa: Isa) -> Result<Backbone> {
     let row = BACKBONES.iter().find(|row| row.name == name).ok_or_else(|| {
         let names: Vec<&str> = BACKBONES.iter().map(|row| row.name).collect();
         Error::new(ErrorKind::Configuration, format!("no backbone is called {name:?}"))
             .with_hint(format!("there is {}", names.join(", ")))
     })?;
-    row.load(row.input, Isa::best())
+    row.load(row.input, isa)
 }
 
 #[cfg(test)]

@@ -228,7 +228,7 @@ fn every_row_is_what_it_says() {
 
 #[test]
 fn lite0_has_the_published_size() {
-    let backbone = backbone("efficientnet_lite0").expect("the default backbone");
+    let backbone = backbone("efficientnet_lite0", Isa::best()).expect("the default backbone");
     let layers = backbone.network.layers();
     assert_eq!(layers.iter().map(|layer| layer.multiply_adds).sum::<u64>(), 383_907_552);
     assert_eq!(backbone.report.applied.len(), 247);
@@ -257,7 +257,7 @@ fn lite0_s_preprocessing_is_the_one_of_its_weights() {
 
 #[test]
 fn an_unknown_name_is_answered_with_the_known_ones() {
-    let error = backbone("efficientnet_lite9").expect_err("there is none");
+    let error = backbone("efficientnet_lite9", Isa::best()).expect_err("there is none");
     assert_eq!(error.kind(), ErrorKind::Configuration);
     assert_eq!(error.hint(), Some("there is efficientnet_lite0"));
 }

@@ -126,7 +126,10 @@ pub fn split(
     }
 
     let sets: Vec<Option<Set>> = (0..samples.len()).map(|index| used(index).then(|| sets[index])).collect();
-    check_training(dataset, &sets, &mut warnings)?;
+    // Photos for a classifier that is trained already need nobody to train.
+    if samples.iter().any(|sample| sample.set != Some(Set::Evaluation)) {
+        check_training(dataset, &sets, &mut warnings)?;
+    }
     skipped.sort_by(|a, b| (a.name.as_bytes(), a.set).cmp(&(b.name.as_bytes(), b.set)));
     Ok(Split { sets, skipped, notes, warnings })
 }

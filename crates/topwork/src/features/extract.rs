@@ -14,6 +14,10 @@ use std::sync::mpsc::{SyncSender, sync_channel};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
+/// The name of the threads that work on photos. A panic there is caught and becomes a refused photo, so that a
+/// program's panic hook may keep silent about it.
+pub const PHOTO_THREAD: &str = "topwork photo";
+
 /// The steps from a file to features, whose composition [`extract`] is. `W` is what a worker needs for itself.
 pub struct Steps<'a, W> {
     /// Stands for everything that the features depend on but the photo.
@@ -96,6 +100,13 @@ pub struct Extraction {
     pub progress: Progress,
 }
 
+impl Extraction {
+    /// The digests of the photos that have features, in the order given; `None` for the others.
+    pub fn usable_digests(&self) -> Vec<Option<[u8; 32]>> {
+        self.photos.iter().map(|photo| photo.digest.filter(|_| photo.row.is_ok())).collect()
+    }
+}
+
 /// The features of all these files. Identical bytes are computed once, and nothing that the store knows.
 ///
 /// # Errors
@@ -133,7 +144,10 @@ pub fn extract<W>(
             });
             for _ in 0..threads.min(paths.len()) {
                 let (shared, sender) = (&shared, sender.clone());
-                scope.spawn(move || worker(shared, paths, sender.as_ref()));
+                let named = std::thread::Builder::new().name(PHOTO_THREAD.to_owned());
+                let started = named.spawn_scoped(scope, move || worker(shared, paths, sender.as_ref()));
+                // Where the system gives no more threads, those that it gave do the work.
+                started.map(drop).unwrap_or(());
             }
             // The store's thread ends when the last sender is gone.
             drop(sender);
@@ -280,7 +294,7 @@ fn is_lasting(refusal: &Refusal) -> bool {
     )
 }
 
-fn timed<T>(seconds: &mut f64, action: impl FnOnce() -> T) -> T {
+pub(super) fn timed<T>(seconds: &mut f64, action: impl FnOnce() -> T) -> T {
     let start = Instant::now();
     let result = action();
     *seconds += start.elapsed().as_secs_f64();

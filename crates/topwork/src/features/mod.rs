@@ -3,7 +3,10 @@
 //! [`extract`] takes files to features on all cores; [`store`] keeps what was computed. Nothing here knows labels.
 
 pub mod extract;
+mod extractor;
 pub mod store;
+
+pub use extractor::{Extractor, NUMERICS_VERSION, Workspace};
 
 /// A matrix of features, one row a photo, row after row.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -38,6 +41,18 @@ pub struct Refusal {
     pub reason: String,
     /// Such as the decoder's message.
     pub detail: String,
+}
+
+impl std::fmt::Display for Refusal {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(formatter, "{}: {}", self.reason, self.detail)
+    }
+}
+
+impl From<crate::photo::Unreadable> for Refusal {
+    fn from(unreadable: crate::photo::Unreadable) -> Refusal {
+        Refusal::new(unreadable.reason.as_str(), unreadable.detail)
+    }
 }
 
 impl Refusal {

@@ -75,6 +75,19 @@ impl<'a> Examples<'a> {
         }
     }
 
+    /// The class of each example.
+    pub fn labels(&self) -> &[usize] {
+        &self.labels
+    }
+
+    /// The features of one example.
+    ///
+    /// # Panics
+    /// If the position is out of range.
+    pub fn row(&self, position: usize) -> &'a [f32] {
+        self.rows[position]
+    }
+
     /// How many examples each class has.
     pub fn class_counts(&self) -> Vec<usize> {
         class_counts(&self.labels, self.classes)

@@ -1,0 +1,362 @@
+//! The saved classifier: one `.safetensors` file with the head's tensors and, as JSON under one metadata key,
+//! everything else that an answer depends on.
+//!
+//! Data only: no code ever runs from the file. The same inputs give the same bytes, so there is no clock, path,
+//! host, duration or number of threads in it.
+
+use std::collections::HashMap;
+use std::path::{Path, PathBuf};
+
+use safetensors::{Dtype, SafeTensors, tensor::TensorView};
+use serde::{Deserialize, Serialize};
+
+use crate::backbone::{self, Backbone};
+use crate::error::{Error, ErrorKind, Result};
+use crate::features::Extractor;
+use crate::features::extract::Seconds;
+use crate::head::{Head, Linear, NamedTensor};
+use crate::photo::Unreadable;
+use crate::preprocess::Preprocess;
+use crate::report::write_whole;
+use topwork_kernels::Isa;
+
+/// The number of the file format that this version writes, and the newest that it reads.
+pub const MODEL_FORMAT: u32 = 1;
+
+/// The oldest version of topwork that reads [`MODEL_FORMAT`].
+const READABLE_SINCE: &str = "0.1.0";
+
+/// The metadata key under which the JSON record stands.
+const METADATA_KEY: &str = "topwork";
+
+/// The tensor that holds the features of the probe pattern.
+const SELF_TEST: &str = "self_test.features";
+
+/// How far the probe's f32 features may lie from the recorded ones, relative to the largest of them. The last bits
+/// of f32 sums depend on the instruction set; a broken kernel is off by far more.
+const SELF_TEST_TOLERANCE: f32 = 1e-3;
+
+/// No head that topwork writes comes near it; a larger file is refused before it is read.
+const MAX_BYTES: u64 = 2 << 30;
+
+/// Everything of a classifier but its tensors.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Record {
+    /// Number of the file format.
+    pub format: u32,
+    /// The oldest version of topwork that reads this format.
+    pub readable_since: String,
+    /// Class names; the order of the head's outputs.
+    pub classes: Vec<String>,
+    /// WordNet ids of the classes, where they have some; else empty.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub wordnet_ids: Vec<String>,
+    /// The network below the head.
+    pub backbone: BackboneRecord,
+    /// How a photo becomes the network's input.
+    pub preprocess: Preprocess,
+    /// The arithmetic of the network: `f32`.
+    pub precision: String,
+    /// What the classifier was trained with.
+    pub settings: serde_json::Value,
+}
+
+/// Which weights the features come from.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct BackboneRecord {
+    /// Name in [`BACKBONES`](crate::backbone::BACKBONES).
+    pub name: String,
+    /// BLAKE3 of the weights file, hexadecimal.
+    pub digest: String,
+}
+
+/// A head on a frozen backbone, with its classes: what answers "what is on this photo?".
+pub struct Classifier {
+    record: Record,
+    head: Head,
+    extractor: Extractor,
+}
+
+impl Classifier {
+    /// Puts a trained head on the extractor that its features came from.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::Configuration`] if the head's inputs or outputs do not fit the extractor or the classes.
+    pub fn new(
+        extractor: Extractor,
+        head: Head,
+        classes: Vec<String>,
+        settings: serde_json::Value,
+    ) -> Result<Classifier> {
+        let record = record(&extractor, classes, settings);
+        check_shapes(&record, &head, extractor.feature_dim(), ErrorKind::Configuration)?;
+        Ok(Classifier { record, head, extractor })
+    }
+
+    /// The backbone with its own top: ImageNet's 1,000 classes, without any training.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::Weights`] if the top does not fit the network.
+    pub fn imagenet(mut backbone: Backbone) -> Result<Classifier> {
+        let weights = std::mem::take(&mut backbone.imagenet.weights);
+        let bias = std::mem::take(&mut backbone.imagenet.bias);
+        let classes = std::mem::take(&mut backbone.imagenet.classes);
+        let head = Head::Linear(Linear::new(classes.len(), weights, bias)?);
+        let (wordnet_ids, names): (Vec<String>, Vec<String>) =
+            classes.into_iter().map(|class| (class.wnid, class.name)).unzip();
+        let extractor = Extractor::new(backbone);
+        let record = Record { wordnet_ids, ..record(&extractor, names, serde_json::Value::Null) };
+        check_shapes(&record, &head, extractor.feature_dim(), ErrorKind::Weights)?;
+        Ok(Classifier { record, head, extractor })
+    }
+
+    /// Opens a model file, or the `model.safetensors` of a run folder, and lets the network prove itself on the probe.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::Model`] if the file is none, is damaged, is of a newer format, names a backbone that this
+    /// program does not have, or if the network does not give the recorded features; [`ErrorKind::Io`] if it
+    /// cannot be read.
+    pub fn open(path: &Path, isa: Isa) -> Result<Classifier> {
+        let file = model_file(path);
+        let length =
+            std::fs::metadata(&file).map_err(|error| Error::io("cannot read the model", &file, error))?.len();
+        if length > MAX_BYTES {
+            let message =
+                format!("the model has {length} bytes, more than the {MAX_BYTES} that a model may have");
+            return Err(Error::new(ErrorKind::Model, message).with_path(file));
+        }
+        let bytes = std::fs::read(&file).map_err(|error| Error::io("cannot read the model", &file, error))?;
+        Classifier::from_bytes(&bytes, isa).map_err(|error| error.with_path(file))
+    }
+
+    /// The same as [`Classifier::open`], from the file's bytes.
+    ///
+    /// # Errors
+    ///
+    /// As [`Classifier::open`].
+    pub fn from_bytes(bytes: &[u8], isa: Isa) -> Result<Classifier> {
+        let (record, head, probe) = parse(bytes)?;
+        if record.precision != Extractor::PRECISION {
+            let message =
+                format!("the model was trained in {} arithmetic, which this version lacks", record.precision);
+            return Err(Error::new(ErrorKind::Model, message).with_hint("use a newer topwork"));
+        }
+        let backbone = backbone::backbone(&record.backbone.name, isa).map_err(|error| {
+            Error::new(ErrorKind::Model, "the model stands on a backbone that is not here").with_source(error)
+        })?;
+        let extractor = Extractor::new(backbone);
+        let digest = weights_digest(&extractor);
+        if record.backbone.digest != digest || record.preprocess != *extractor.preprocess() {
+            let message = format!(
+                "the model was trained on other weights or another preprocessing of {}: expected weights {}, found {digest}",
+                record.backbone.name, record.backbone.digest
+            );
+            return Err(Error::new(ErrorKind::Model, message)
+                .with_hint("train again, or use the version it came from"));
+        }
+        check_shapes(&record, &head, extractor.feature_dim(), ErrorKind::Model)?;
+        self_test(&extractor, &probe)?;
+        Ok(Classifier { record, head, extractor })
+    }
+
+    /// The bytes of the model file.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::Bug`] if the tensors cannot be written.
+    pub fn to_bytes(&self) -> Result<Vec<u8>> {
+        let mut tensors = self.head.tensors();
+        let probe = probe_features(&self.extractor);
+        tensors.push(NamedTensor { name: SELF_TEST.to_owned(), shape: vec![probe.len()], values: probe });
+        let stored: Vec<(String, Vec<usize>, Vec<u8>)> = tensors
+            .into_iter()
+            .map(|NamedTensor { name, shape, values }| {
+                (name, shape, values.iter().flat_map(|value| value.to_le_bytes()).collect())
+            })
+            .collect();
+        let bug = |error: &dyn std::fmt::Display| {
+            Error::new(ErrorKind::Bug, format!("the model's tensors cannot be written: {error}"))
+        };
+        let views = stored
+            .iter()
+            .map(|(name, shape, bytes)| Ok((name, TensorView::new(Dtype::F32, shape.clone(), bytes)?)))
+            .collect::<std::result::Result<Vec<_>, safetensors::SafeTensorError>>()
+            .map_err(|error| bug(&error))?;
+        // By way of a `Value`, whose objects are sorted by key: the bytes must not depend on the order of fields.
+        let record = serde_json::to_value(&self.record).map_err(|error| bug(&error))?;
+        let metadata = HashMap::from([(METADATA_KEY.to_owned(), record.to_string())]);
+        safetensors::serialize(views, Some(metadata)).map_err(|error| bug(&error))
+    }
+
+    /// Writes the model file, whole or not at all.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::Io`] if it cannot be written.
+    pub fn save(&self, path: &Path) -> Result<()> {
+        write_whole(path, &self.to_bytes()?)
+    }
+
+    /// The probability of every class for one photo's bytes, in the order of [`Record::classes`].
+    ///
+    /// # Errors
+    ///
+    /// Why the photo cannot be used.
+    pub fn classify(&self, bytes: &[u8]) -> std::result::Result<Vec<f64>, Unreadable> {
+        let mut workspace = self.extractor.workspace();
+        let mut features = vec![0.0; self.extractor.feature_dim()];
+        let mut seconds = Seconds::default();
+        self.extractor.features_from_bytes(bytes, &mut workspace, &mut seconds, &mut features)?;
+        Ok(self.head.probabilities(&features))
+    }
+
+    /// What an answer depends on, besides the tensors.
+    pub fn record(&self) -> &Record {
+        &self.record
+    }
+
+    /// What turns features into probabilities.
+    pub fn head(&self) -> &Head {
+        &self.head
+    }
+
+    /// What turns photos into features.
+    pub fn extractor(&self) -> &Extractor {
+        &self.extractor
+    }
+}
+
+fn record(extractor: &Extractor, classes: Vec<String>, settings: serde_json::Value) -> Record {
+    Record {
+        format: MODEL_FORMAT,
+        readable_since: READABLE_SINCE.to_owned(),
+        classes,
+        wordnet_ids: Vec::new(),
+        backbone: BackboneRecord {
+            name: extractor.backbone().name.to_owned(),
+            digest: weights_digest(extractor),
+        },
+        preprocess: extractor.preprocess().clone(),
+        precision: Extractor::PRECISION.to_owned(),
+        settings,
+    }
+}
+
+fn weights_digest(extractor: &Extractor) -> String {
+    blake3::Hash::from_bytes(extractor.backbone().digest).to_hex().to_string()
+}
+
+/// The model file of a run folder, or the path itself.
+pub fn model_file(path: &Path) -> PathBuf {
+    if path.is_dir() { path.join("model.safetensors") } else { path.to_owned() }
+}
+
+fn parse(bytes: &[u8]) -> Result<(Record, Head, Vec<f32>)> {
+    let model = |message: String| Error::new(ErrorKind::Model, message);
+    let not_one = |error: &dyn std::fmt::Display| {
+        model(format!("this is no topwork model: {error}"))
+            .with_hint("give the run folder of `topwork train`, or the model.safetensors in it")
+    };
+    let (_, header) = SafeTensors::read_metadata(bytes).map_err(|error| not_one(&error))?;
+    let json = header
+        .metadata()
+        .as_ref()
+        .and_then(|metadata| metadata.get(METADATA_KEY))
+        .ok_or_else(|| not_one(&"the file holds tensors, but no record of a classifier"))?;
+    // The format number first: the rest of a newer record may look different.
+    let value: serde_json::Value = serde_json::from_str(json).map_err(|error| not_one(&error))?;
+    let format = value.get("format").and_then(serde_json::Value::as_u64).unwrap_or(0);
+    if format > u64::from(MODEL_FORMAT) {
+        let since =
+            value.get("readable_since").and_then(serde_json::Value::as_str).unwrap_or("a newer version");
+        return Err(model(format!(
+            "the model has format {format}, and this version reads up to {MODEL_FORMAT}"
+        ))
+        .with_hint(format!("use topwork {since} or newer")));
+    }
+    let record: Record = serde_json::from_value(value).map_err(|error| not_one(&error))?;
+    let file = SafeTensors::deserialize(bytes).map_err(|error| not_one(&error))?;
+    let mut probe = None;
+    let mut tensors = Vec::new();
+    for (name, view) in file.iter() {
+        if view.dtype() != Dtype::F32 {
+            return Err(model(format!("tensor {name}: expected F32, found {:?}", view.dtype())));
+        }
+        let values: Vec<f32> =
+            view.data().as_chunks::<4>().0.iter().map(|bytes| f32::from_le_bytes(*bytes)).collect();
+        if values.iter().any(|value| !value.is_finite()) {
+            return Err(model(format!("tensor {name} holds a value that is not finite")));
+        }
+        if name == SELF_TEST {
+            probe = Some(values);
+        } else {
+            tensors.push(NamedTensor { name: name.to_owned(), shape: view.shape().to_vec(), values });
+        }
+    }
+    let head = Head::from_tensors(&tensors, record.classes.len())?;
+    let probe = probe.ok_or_else(|| model(format!("tensor {SELF_TEST} is missing")))?;
+    Ok((record, head, probe))
+}
+
+fn check_shapes(record: &Record, head: &Head, feature_dim: usize, kind: ErrorKind) -> Result<()> {
+    let classes = &record.classes;
+    let mut sorted: Vec<&String> = classes.iter().collect();
+    sorted.sort();
+    sorted.dedup();
+    // ImageNet has two cranes and two maillots, told apart by their WordNet ids.
+    if sorted.len() != classes.len() && record.wordnet_ids.is_empty() {
+        return Err(Error::new(kind, "a class name stands twice in the list of classes"));
+    }
+    if !record.wordnet_ids.is_empty() && record.wordnet_ids.len() != classes.len() {
+        let message = format!("{} classes, but {} WordNet ids", classes.len(), record.wordnet_ids.len());
+        return Err(Error::new(kind, message));
+    }
+    if head.classes() != classes.len() {
+        let message = format!("{} classes, but a head for {}", classes.len(), head.classes());
+        return Err(Error::new(kind, message));
+    }
+    if head.width() != feature_dim {
+        let message = format!("a head for {} features on a network that gives {feature_dim}", head.width());
+        return Err(Error::new(kind, message));
+    }
+    Ok(())
+}
+
+/// The features of a fixed pattern: smooth waves, so that no layer sees only zeros or only saturated values.
+fn probe_features(extractor: &Extractor) -> Vec<f32> {
+    let mut pixels = vec![0; extractor.preprocess().len()];
+    let mut state = 0x9E37_79B9_u32;
+    for (index, pixel) in pixels.iter_mut().enumerate() {
+        state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+        let ramp = (index / 97) % 256;
+        *pixel = ((ramp as u32 + (state >> 26)) / 2) as u8;
+    }
+    let mut features = vec![0.0; extractor.feature_dim()];
+    let network = &extractor.backbone().network;
+    network.features(&pixels, &mut network.arena(), &mut features);
+    features
+}
+
+fn self_test(extractor: &Extractor, expected: &[f32]) -> Result<()> {
+    let found = probe_features(extractor);
+    let largest = expected.iter().fold(0.0_f32, |largest, value| largest.max(value.abs()));
+    let farthest = found.iter().zip(expected).fold(0.0_f32, |far, (a, b)| {
+        // A NaN must not hide behind `max`.
+        let distance = (a - b).abs();
+        if distance.is_nan() { f32::INFINITY } else { far.max(distance) }
+    });
+    if found.len() == expected.len() && farthest <= SELF_TEST_TOLERANCE * largest {
+        return Ok(());
+    }
+    let message = format!(
+        "the self-test failed: with the instruction set {} the network gives features that are {farthest} off \
+         (at most {} is allowed)",
+        extractor.isa().name(),
+        SELF_TEST_TOLERANCE * largest
+    );
+    Err(Error::new(ErrorKind::Model, message)
+        .with_hint("TOPWORK_ISA=scalar goes on with plain arithmetic, slowly"))
+}

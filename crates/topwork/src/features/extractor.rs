@@ -1,0 +1,122 @@
+//! The composition of the line from a photo's bytes to its features: the one path that every caller takes.
+
+use std::path::Path;
+
+use topwork_kernels::Isa;
+
+use super::extract::{Extraction, Run, Seconds, Steps, extract, timed};
+use super::store::Store;
+use crate::backbone::Backbone;
+use crate::error::Result;
+use crate::network::Arena;
+use crate::photo::{self, Limits, Unreadable};
+use crate::preprocess::{Preprocess, Scratch};
+
+/// Raised whenever a decoder, the resampler or a kernel changes pixels or features, so that stored features of older
+/// versions are not mixed with new ones. A test with golden digests fails otherwise.
+pub const NUMERICS_VERSION: u32 = 1;
+
+/// A frozen backbone with all that stands before it: turns photos into features.
+#[derive(Debug)]
+pub struct Extractor {
+    backbone: Backbone,
+    limits: Limits,
+    identity: [u8; 32],
+}
+
+/// The buffers of one worker; nothing else is allocated while a photo passes through the network.
+pub struct Workspace {
+    pixels: Vec<u8>,
+    scratch: Scratch,
+    arena: Arena,
+}
+
+impl Extractor {
+    /// An extractor on that backbone, with the default limits on photos.
+    pub fn new(backbone: Backbone) -> Extractor {
+        let mut hasher = blake3::Hasher::new();
+        let isa = backbone.network.isa();
+        let preprocess = serde_json::to_string(&backbone.preprocess).expect("numbers and names become JSON");
+        hasher.update(format!("topwork extractor {NUMERICS_VERSION}\0").as_bytes());
+        hasher.update(&backbone.digest);
+        // The last bits of f32 sums depend on the instruction set.
+        hasher.update(format!("{}\0{}\0{preprocess}", Extractor::PRECISION, isa.name()).as_bytes());
+        let identity = *hasher.finalize().as_bytes();
+        Extractor { backbone, limits: Limits::default(), identity }
+    }
+
+    /// The arithmetic of the network.
+    pub const PRECISION: &str = "f32";
+
+    /// The network and what belongs to its weights.
+    pub fn backbone(&self) -> &Backbone {
+        &self.backbone
+    }
+
+    /// How photos are prepared.
+    pub fn preprocess(&self) -> &Preprocess {
+        &self.backbone.preprocess
+    }
+
+    /// The instruction set of the network.
+    pub fn isa(&self) -> Isa {
+        self.backbone.network.isa()
+    }
+
+    /// The number of features of a photo.
+    pub fn feature_dim(&self) -> usize {
+        self.backbone.network.feature_dim()
+    }
+
+    /// BLAKE3 of everything that features depend on but the photo.
+    pub fn identity(&self) -> &[u8; 32] {
+        &self.identity
+    }
+
+    /// Buffers for one worker.
+    pub fn workspace(&self) -> Workspace {
+        Workspace {
+            pixels: vec![0; self.preprocess().len()],
+            scratch: Scratch::default(),
+            arena: self.backbone.network.arena(),
+        }
+    }
+
+    /// A photo's bytes to its [`feature_dim`](Extractor::feature_dim) features; the seconds of each stage are added.
+    ///
+    /// # Errors
+    /// Why the photo cannot be used.
+    ///
+    /// # Panics
+    /// If `features` has another length.
+    pub fn features_from_bytes(
+        &self,
+        bytes: &[u8],
+        workspace: &mut Workspace,
+        seconds: &mut Seconds,
+        features: &mut [f32],
+    ) -> std::result::Result<(), Unreadable> {
+        let Workspace { pixels, scratch, arena } = workspace;
+        let photo = timed(&mut seconds.decode, || photo::decode(bytes, &self.limits))?;
+        timed(&mut seconds.resize, || self.preprocess().pixels(&photo, self.isa(), scratch, pixels));
+        timed(&mut seconds.network, || self.backbone.network.features(pixels, arena, features));
+        Ok(())
+    }
+
+    /// The features of many files on all cores; see [`extract`].
+    ///
+    /// # Errors
+    /// As [`extract`].
+    pub fn extract(&self, paths: &[impl AsRef<Path> + Sync], store: &Store, run: &Run) -> Result<Extraction> {
+        let steps = Steps {
+            identity: self.identity,
+            width: self.feature_dim(),
+            read: &|path| Ok(photo::read(path, &self.limits)?),
+            workspace: &|| self.workspace(),
+            features: &|bytes, workspace, seconds, features| {
+                Ok(self.features_from_bytes(bytes, workspace, seconds, features)?)
+            },
+        };
+        extract(paths, &steps, store, run)
+    }
+}
