@@ -1,3 +1,53 @@
-//! The program `topwork`.
+//! The program `topwork`: parse → dispatch → exit status. What a command does is in `commands/`.
+//!
+//! Data goes to standard output, everything else to standard error. Exit status: 0 done; 1 failed; 2 wrong usage;
+//! 3 done, but more was skipped than allowed; 130 interrupted.
 
-fn main() {}
+mod arguments;
+mod commands;
+mod failure;
+mod interrupt;
+mod pictures;
+mod results;
+mod run_folder;
+mod terminal;
+mod work;
+
+use std::process::ExitCode;
+
+use clap::Parser;
+
+use arguments::{Arguments, Command};
+use failure::{Failure, Outcome};
+
+fn main() -> ExitCode {
+    let arguments = Arguments::parse();
+    failure::explain_panics();
+    interrupt::install();
+    let outcome = match arguments.command {
+        Command::Train(arguments) => commands::train::run(&arguments),
+        Command::Evaluate(arguments) => commands::evaluate::run(&arguments),
+        Command::Predict(arguments) => commands::predict::run(&arguments),
+        Command::Check(arguments) => commands::check::run(&arguments),
+        Command::Demo(arguments) => commands::demo::run(&arguments),
+        Command::Store(arguments) => commands::store::run(&arguments),
+        Command::Completions(arguments) => commands::completions::run(&arguments),
+    };
+    match outcome {
+        Ok(Outcome::Done) => ExitCode::SUCCESS,
+        Ok(Outcome::TooManySkipped) => ExitCode::from(3),
+        // Whoever reads our output has seen enough.
+        Err(Failure::ClosedPipe) => ExitCode::SUCCESS,
+        Err(Failure::Interrupted) => {
+            eprintln!("interrupted; the features found so far are kept in the store");
+            ExitCode::from(130)
+        }
+        Err(failure) => {
+            eprintln!("error: {failure}");
+            if let Some(hint) = failure.hint() {
+                eprintln!("  try: {hint}");
+            }
+            ExitCode::FAILURE
+        }
+    }
+}

@@ -1,0 +1,345 @@
+//! What can be typed: commands, options, and the examples that end every `--help`.
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+use clap_complete::Shell;
+
+/// Turns a folder of photos into an image classifier that one can trust.
+#[derive(Parser)]
+#[command(name = "topwork", version, max_term_width = 100, arg_required_else_help = true)]
+#[command(after_help = "Examples:
+  topwork demo                              see the whole line run on pictures that it draws itself
+  topwork check PHOTOS                      what topwork makes of a folder of class folders
+  topwork train PHOTOS                      train, evaluate and write topwork-run/report.html
+  topwork predict --model topwork-run new.jpg")]
+pub(crate) struct Arguments {
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+#[derive(Subcommand)]
+pub(crate) enum Command {
+    /// Train a classifier on photos and evaluate it
+    Train(Train),
+    /// Evaluate a classifier on photos whose classes are known
+    Evaluate(Evaluate),
+    /// Classify photos
+    Predict(Predict),
+    /// Show what is understood of a folder or table of photos, without training
+    Check(Check),
+    /// Run the whole line on pictures that are drawn on the spot
+    Demo(Demo),
+    /// Show or clear the store of features that photos already have
+    Store(Store),
+    /// Print a completion script for a shell
+    Completions(Completions),
+}
+
+/// Where features are kept, and how many threads work.
+#[derive(Args)]
+pub(crate) struct Work {
+    /// Threads that decode photos and run the network [default: one a core]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1024))]
+    pub(crate) threads: Option<u16>,
+    /// Folder of the feature store [default: the user's cache folder, or TOPWORK_CACHE]
+    #[arg(long, value_name = "DIR", conflicts_with = "no_store")]
+    pub(crate) store: Option<PathBuf>,
+    /// Neither read nor write the feature store
+    #[arg(long)]
+    pub(crate) no_store: bool,
+    /// Only the result and what went wrong
+    #[arg(long, short)]
+    pub(crate) quiet: bool,
+}
+
+#[derive(Args)]
+#[command(
+    after_help = "DATA is a folder of class folders (PHOTOS/cat/1.jpg), a folder that holds train and test
+(and validation) folders of them, or a CSV with the columns filename,label and optionally set.
+
+Examples:
+  topwork train PHOTOS
+  topwork train PHOTOS --folds 5                 every photo predicted by a classifier that never saw it
+  topwork train PHOTOS --test OTHER --out run-2
+  topwork train labels.csv --class-weight balanced
+  topwork train PHOTOS --head 1024,512,256,128   dense layers instead of logistic regression"
+)]
+pub(crate) struct Train {
+    /// Folder or CSV of photos with their classes
+    pub(crate) data: PathBuf,
+    /// Photos of the test set, where DATA does not hold one; they choose nothing
+    #[arg(long, value_name = "DATA")]
+    pub(crate) test: Option<PathBuf>,
+    /// Folder for the results; one that is not empty is never overwritten
+    #[arg(long, value_name = "RUN", default_value = "topwork-run")]
+    pub(crate) out: PathBuf,
+    /// linear (logistic regression), or widths of dense layers
+    #[arg(long, value_name = "linear|N,N,…", default_value = "linear", value_parser = head)]
+    pub(crate) head: HeadChoice,
+    /// Share of the training photos that is held out for validation
+    #[arg(long, value_name = "SHARE", default_value = "0.15", value_parser = share, conflicts_with = "folds")]
+    pub(crate) val: f64,
+    /// Instead of one validation set: K folds, each predicted by a classifier trained on the others
+    #[arg(long, value_name = "K", value_parser = clap::value_parser!(u16).range(2..=100))]
+    pub(crate) folds: Option<u16>,
+    /// How validation photos are chosen
+    #[arg(long, value_enum, default_value_t = SplitChoice::Stratified)]
+    pub(crate) split: SplitChoice,
+    /// Seed of the split, the folds and the initial weights of dense layers
+    #[arg(long, default_value_t = 42)]
+    pub(crate) seed: u64,
+    /// Weigh every class alike, however many photos it has
+    #[arg(long, value_enum)]
+    pub(crate) class_weight: Option<ClassWeightChoice>,
+    /// The network that gives the features
+    #[arg(long, value_name = "NAME", default_value = topwork::DEFAULT_BACKBONE, value_parser = backbone_names())]
+    pub(crate) backbone: String,
+    /// Dense layers: most epochs
+    #[arg(long, default_value_t = 100, value_parser = clap::value_parser!(u32).range(1..=100_000))]
+    pub(crate) epochs: u32,
+    /// Dense layers: photos a step
+    #[arg(long, default_value_t = 32, value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
+    pub(crate) batch_size: u32,
+    /// Dense layers: first learning rate
+    #[arg(long, default_value_t = 0.001, value_parser = positive)]
+    pub(crate) learning_rate: f64,
+    /// Share of files that may be skipped before the exit status says so (3)
+    #[arg(long, value_name = "SHARE", default_value = "10%", value_parser = share_or_percent)]
+    pub(crate) max_skipped: f64,
+    /// What to do with identical photos in two classes
+    #[arg(long, value_enum, default_value_t = ConflictsChoice::Error)]
+    pub(crate) conflicts: ConflictsChoice,
+    #[command(flatten)]
+    pub(crate) work: Work,
+}
+
+#[derive(Args)]
+#[command(after_help = "Examples:
+  topwork evaluate --model topwork-run NEW_PHOTOS
+  topwork evaluate --model topwork-run/model.safetensors labels.csv --out evaluation-1")]
+pub(crate) struct Evaluate {
+    /// A run folder, or the model file in it
+    #[arg(long, value_name = "RUN|FILE")]
+    pub(crate) model: PathBuf,
+    /// Folder or CSV of photos with their classes; their names must be the model's
+    pub(crate) data: PathBuf,
+    /// Folder for the results; one that is not empty is never overwritten
+    #[arg(long, value_name = "RUN", default_value = "topwork-evaluation")]
+    pub(crate) out: PathBuf,
+    /// Share of files that may be skipped before the exit status says so (3)
+    #[arg(long, value_name = "SHARE", default_value = "10%", value_parser = share_or_percent)]
+    pub(crate) max_skipped: f64,
+    /// What to do with identical photos in two classes
+    #[arg(long, value_enum, default_value_t = ConflictsChoice::Error)]
+    pub(crate) conflicts: ConflictsChoice,
+    #[command(flatten)]
+    pub(crate) work: Work,
+}
+
+#[derive(Args)]
+#[command(after_help = "Examples:
+  topwork predict elephant.jpg                           ImageNet's 1,000 classes, without training
+  topwork predict --model topwork-run new.jpg FOLDER
+  topwork predict --model topwork-run FOLDER --format csv --top 1 > answers.csv
+  find . -name '*.jpg' | topwork predict --model topwork-run - --format json")]
+pub(crate) struct Predict {
+    /// A run folder, or the model file in it; without one, ImageNet's 1,000 classes
+    #[arg(long, value_name = "RUN|FILE")]
+    pub(crate) model: Option<PathBuf>,
+    /// Photos, folders, patterns like '*.jpg', or - for a list on standard input, a name a line
+    #[arg(required = true, value_name = "PHOTO|FOLDER|-")]
+    pub(crate) photos: Vec<PathBuf>,
+    /// How the answers are written to standard output
+    #[arg(long, value_enum, default_value_t = Format::Text)]
+    pub(crate) format: Format,
+    /// Classes a photo, the most probable first
+    #[arg(long, value_name = "K", default_value_t = 5, value_parser = clap::value_parser!(u32).range(1..))]
+    pub(crate) top: u32,
+    #[command(flatten)]
+    pub(crate) work: Work,
+}
+
+#[derive(Args)]
+#[command(after_help = "Examples:
+  topwork check PHOTOS
+  topwork check labels.csv")]
+pub(crate) struct Check {
+    /// Folder or CSV of photos with their classes
+    pub(crate) data: PathBuf,
+    /// Photos of the test set, where DATA does not hold one
+    #[arg(long, value_name = "DATA")]
+    pub(crate) test: Option<PathBuf>,
+    /// Share of files that may be unusable before the exit status says so (3)
+    #[arg(long, value_name = "SHARE", default_value = "10%", value_parser = share_or_percent)]
+    pub(crate) max_skipped: f64,
+    /// Threads that read and decode photos [default: one a core]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1024))]
+    pub(crate) threads: Option<u16>,
+    /// Only the result and what went wrong
+    #[arg(long, short)]
+    pub(crate) quiet: bool,
+}
+
+#[derive(Args)]
+#[command(after_help = "Examples:
+  topwork demo
+  topwork demo --out /tmp/demo")]
+pub(crate) struct Demo {
+    /// Folder for the pictures and the results; one that is not empty is never overwritten
+    #[arg(long, value_name = "DIR", default_value = "topwork-demo")]
+    pub(crate) out: PathBuf,
+    #[command(flatten)]
+    pub(crate) work: Work,
+}
+
+#[derive(Args)]
+#[command(after_help = "Examples:
+  topwork store size
+  topwork store clear")]
+pub(crate) struct Store {
+    /// What to do
+    #[arg(value_enum)]
+    pub(crate) action: StoreAction,
+    /// Folder of the feature store [default: the user's cache folder, or TOPWORK_CACHE]
+    #[arg(long, value_name = "DIR")]
+    pub(crate) store: Option<PathBuf>,
+}
+
+#[derive(Clone, Copy, ValueEnum)]
+pub(crate) enum StoreAction {
+    /// Print where the store lies
+    Path,
+    /// Print how many photos it holds, and its size
+    Size,
+    /// Delete the store; no photo is touched
+    Clear,
+}
+
+#[derive(Args)]
+#[command(after_help = "Examples:
+  topwork completions bash > ~/.local/share/bash-completion/completions/topwork
+  topwork completions zsh  > ~/.zfunc/_topwork")]
+pub(crate) struct Completions {
+    /// The shell
+    pub(crate) shell: Shell,
+}
+
+/// The layers on top of the features.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) enum HeadChoice {
+    Linear,
+    Dense(Vec<usize>),
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, ValueEnum)]
+pub(crate) enum SplitChoice {
+    /// By class and seed
+    Stratified,
+    /// The first files of each class in sorted order, as Keras' ImageDataGenerator(validation_split=…) takes them
+    Keras,
+}
+
+#[derive(Clone, Copy, ValueEnum)]
+pub(crate) enum ClassWeightChoice {
+    /// n / (classes · photos of the class)
+    Balanced,
+}
+
+#[derive(Clone, Copy, ValueEnum)]
+pub(crate) enum ConflictsChoice {
+    /// Stop and list them
+    Error,
+    /// Use none of them and list them
+    Skip,
+}
+
+#[derive(Clone, Copy, PartialEq, ValueEnum)]
+pub(crate) enum Format {
+    /// A table a photo
+    Text,
+    /// filename,rank,class,probability,wnid,error
+    Csv,
+    /// The same fields as JSON, an object a line
+    Json,
+}
+
+fn head(text: &str) -> Result<HeadChoice, String> {
+    if text == "linear" {
+        return Ok(HeadChoice::Linear);
+    }
+    let widths: Option<Vec<usize>> = text
+        .split(',')
+        .map(|width| width.trim().parse().ok().filter(|width| (1..=65_536).contains(width)))
+        .collect();
+    match widths {
+        Some(widths) if widths.len() <= 32 => Ok(HeadChoice::Dense(widths)),
+        _ => {
+            Err("expected `linear`, or at most 32 layer widths from 1 to 65536 like 1024,512,256,128"
+                .to_owned())
+        }
+    }
+}
+
+fn share(text: &str) -> Result<f64, String> {
+    match text.parse::<f64>() {
+        Ok(share) if (0.0..1.0).contains(&share) => Ok(share),
+        _ => Err("expected a share from 0 up to, not including, 1, like 0.15".to_owned()),
+    }
+}
+
+fn share_or_percent(text: &str) -> Result<f64, String> {
+    let share = match text.strip_suffix('%') {
+        Some(percent) => percent.trim().parse::<f64>().map(|percent| percent / 100.0),
+        None => text.parse::<f64>(),
+    };
+    match share {
+        Ok(share) if (0.0..=1.0).contains(&share) => Ok(share),
+        _ => Err("expected a share like 10% or 0.1".to_owned()),
+    }
+}
+
+fn positive(text: &str) -> Result<f64, String> {
+    match text.parse::<f64>() {
+        Ok(value) if value > 0.0 && value.is_finite() => Ok(value),
+        _ => Err("expected a number above 0".to_owned()),
+    }
+}
+
+fn backbone_names() -> clap::builder::PossibleValuesParser {
+    clap::builder::PossibleValuesParser::new(topwork::BACKBONES.iter().map(|backbone| backbone.name))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::CommandFactory;
+
+    #[test]
+    fn the_definition_is_consistent() {
+        Arguments::command().debug_assert();
+    }
+
+    #[test]
+    fn every_command_has_examples() {
+        let command = Arguments::command();
+        for one in std::iter::once(&command).chain(command.get_subcommands()) {
+            let help = one.get_after_help().map(ToString::to_string).unwrap_or_default();
+            assert!(help.contains("Examples:"), "{} --help has no examples", one.get_name());
+        }
+    }
+
+    #[test]
+    fn values_are_checked() {
+        assert_eq!(head("linear"), Ok(HeadChoice::Linear));
+        assert_eq!(head("1024, 512"), Ok(HeadChoice::Dense(vec![1024, 512])));
+        for bad in ["", "0", "12,", "a", "-3", "65537"] {
+            assert!(head(bad).is_err(), "{bad}");
+        }
+        assert_eq!(share_or_percent("10%"), Ok(0.1));
+        assert_eq!(share_or_percent("0.5"), Ok(0.5));
+        assert!(share_or_percent("11").is_err() && share_or_percent("NaN").is_err());
+        assert!(share("1").is_err() && share("-0.1").is_err() && share("0").is_ok());
+        assert!(positive("0").is_err() && positive("inf").is_err());
+    }
+}

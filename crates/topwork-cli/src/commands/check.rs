@@ -1,0 +1,98 @@
+//! `topwork check`: what would be understood of a folder or table of photos. Trains nothing and writes nothing.
+
+use std::io::Write;
+
+use topwork::dataset::split::{Conflicts, Rule, split};
+use topwork::dataset::{Set, name};
+use topwork::features::extract::{Run, Steps, extract};
+use topwork::features::store::Store;
+use topwork::photo::{self, Limits};
+
+use crate::arguments::Check;
+use crate::commands::train::{list, paths};
+use crate::failure::{Failure, Outcome};
+use crate::interrupt;
+use crate::results::Skips;
+use crate::terminal::Terminal;
+use crate::work::counted;
+
+/// How many names of each kind are shown.
+const SHOWN: usize = 20;
+
+pub(crate) fn run(arguments: &Check) -> Result<Outcome, Failure> {
+    let terminal = Terminal::new(arguments.quiet);
+    let dataset = list(&arguments.data, arguments.test.as_deref(), Terminal::new(true))?;
+    let limits = Limits::default();
+    let extraction = {
+        let progress = terminal.progress("photos", dataset.samples.len());
+        // The same line as training, up to the pixels: features of width 0 need no network.
+        let steps = Steps {
+            identity: [0; 32],
+            width: 0,
+            read: &|path| Ok(photo::read(path, &limits)?),
+            workspace: &|| (),
+            features: &|bytes, (), _, _| Ok(photo::decode(bytes, &limits).map(drop)?),
+        };
+        let run = Run {
+            threads: arguments.threads.map_or(0, usize::from),
+            progress: &|now| progress.set(now.done),
+            stop: interrupt::flag(),
+        };
+        extract(&paths(&dataset), &steps, &Store::none(), &run)?
+    };
+    let split = split(&dataset, &extraction.usable_digests(), Rule::AllTrain, Conflicts::Skip)?;
+    let skips = Skips::new(&dataset, &extraction, &split);
+
+    let mut out = std::io::stdout().lock();
+    let sets = [Set::Training, Set::Validation, Set::Test];
+    let sets: Vec<Set> = sets.into_iter().filter(|set| !split.of_set(*set).is_empty()).collect();
+    let names: Vec<String> = dataset.classes.iter().map(|class| name::visible(class)).collect();
+    let width = names.iter().map(|class| class.chars().count()).max().unwrap_or(0).max("class".len());
+    write!(out, "{:<width$}", "class")?;
+    for set in &sets {
+        write!(out, "  {:>10}", set.as_str())?;
+    }
+    for (label, class) in names.iter().enumerate() {
+        write!(out, "\n{class:<width$}")?;
+        for set in &sets {
+            let count =
+                split.of_set(*set).into_iter().filter(|index| dataset.samples[*index].label == label).count();
+            write!(out, "  {:>10}", topwork::report::grouped(count as u64))?;
+        }
+    }
+    writeln!(out, "\n")?;
+    for note in dataset.notes.iter().chain(&split.notes) {
+        writeln!(out, "note: {note}")?;
+    }
+    for warning in &split.warnings {
+        writeln!(out, "warning: {warning}")?;
+    }
+    let conflicts = skips.files().iter().filter(|file| file.reason == "conflict").count();
+    if conflicts > 0 {
+        let photos = counted(conflicts, "photo");
+        writeln!(
+            out,
+            "warning: {photos} with the same bytes in two classes; training stops there without --conflicts skip"
+        )?;
+    }
+    writeln!(out, "{}", skips.line())?;
+    for (reason, count) in skips.by_reason() {
+        let of_reason = skips.files().iter().filter(|file| file.reason == reason);
+        for file in of_reason.take(SHOWN) {
+            writeln!(out, "  {reason}: {} ({})", name::visible(&file.name), name::visible(&file.detail))?;
+        }
+        if count > SHOWN {
+            writeln!(out, "  {reason}: {} more", count - SHOWN)?;
+        }
+    }
+    if !dataset.ignored.is_empty() {
+        writeln!(out, "{} ignored, no photos by name or place", counted(dataset.ignored.len(), "name"))?;
+        for ignored in dataset.ignored.iter().take(SHOWN) {
+            writeln!(out, "  {}: {}", ignored.reason, name::visible(&ignored.name))?;
+        }
+        if dataset.ignored.len() > SHOWN {
+            writeln!(out, "  {} more", dataset.ignored.len() - SHOWN)?;
+        }
+    }
+    Ok(skips.outcome(arguments.max_skipped, terminal))
+}

@@ -1,0 +1,372 @@
+//! `topwork train`: photos with classes → features → split → head → evaluation → a run folder.
+
+use std::io::Write;
+use std::path::Path;
+
+use serde_json::json;
+use topwork::dataset::split::{Conflicts, Rule, Split, split};
+use topwork::dataset::{self, Dataset, Set};
+use topwork::features::extract::Extraction;
+use topwork::head::Head;
+use topwork::train::{
+    ClassWeight, DenseSettings, Examples, Folds, History, StrengthChoice, cross_validate, fit_dense,
+    stratified_folds, train_linear,
+};
+use topwork::{Classifier, Error, ErrorKind};
+
+use crate::arguments::{ClassWeightChoice, ConflictsChoice, HeadChoice, SplitChoice, Train};
+use crate::failure::{Failure, Outcome};
+use crate::interrupt;
+use crate::results::{Results, Skips};
+use crate::run_folder::RunFolder;
+use crate::terminal::Terminal;
+use crate::work::{self, Stopwatch, counted};
+
+/// With fewer validation photos than this, the interval of the accuracy is wide and folds say more.
+const FEW_VALIDATION_PHOTOS: usize = 300;
+
+pub(crate) fn run(arguments: &Train) -> Result<Outcome, Failure> {
+    let (outcome, _) = train(arguments)?;
+    Ok(outcome)
+}
+
+/// Trains and prints the summary; also used by the demo.
+pub(crate) fn train(arguments: &Train) -> Result<(Outcome, std::path::PathBuf), Failure> {
+    let terminal = Terminal::new(arguments.work.quiet);
+    let mut stopwatch = Stopwatch::start();
+    let extractor = work::extractor(&arguments.backbone)?;
+    let dataset = list(&arguments.data, arguments.test.as_deref(), terminal)?;
+    stopwatch.stage("list");
+
+    let folder = RunFolder::reserve(&arguments.out)?;
+    let extraction = work::extract(&extractor, &paths(&dataset), &arguments.work, terminal)?;
+    stopwatch.stage("features");
+
+    let split = split_photos(arguments, &dataset, &extraction, terminal)?;
+    let examples = examples(&dataset, &split, &extraction)?;
+    let trained = train_head(arguments, &examples, terminal)?;
+    stopwatch.stage("head");
+
+    let settings = settings(arguments, &trained);
+    let skips = Skips::new(&dataset, &extraction, &split);
+    let mut results = Results::new(&dataset.classes, arguments.seed);
+    if let Some(folds) = &trained.folds {
+        let probabilities = folds.probabilities.chunks_exact(dataset.classes.len());
+        for (index, row) in split.of_set(Set::Training).into_iter().zip(probabilities) {
+            results.add(&dataset.samples[index], Set::CrossValidation, row.to_vec());
+        }
+    }
+    for set in [Set::Validation, Set::Test] {
+        for index in split.of_set(set) {
+            let row = row_of(&extraction, index)?;
+            let probabilities = trained.head.probabilities(extraction.features.row(row));
+            results.add(&dataset.samples[index], set, probabilities);
+        }
+    }
+    results.evaluate();
+    stopwatch.stage("evaluation");
+
+    let notes = notes(&dataset, &split, &results);
+    for note in &notes {
+        terminal.warn(note);
+    }
+    let digests: Vec<_> = extraction.photos.iter().map(|photo| photo.digest).collect();
+    let fold_of = trained.folds.as_ref().map(|folds| folds.folds.fold_of.as_slice());
+    folder.write("split.csv", &dataset::manifest::csv(&dataset, &split, &digests, fold_of)?)?;
+    folder.write("history.csv", &topwork::report::history_csv(&trained.history))?;
+    let classifier = Classifier::new(extractor, trained.head, dataset.classes.clone(), settings.clone())?;
+    folder.write("model.safetensors", &classifier.to_bytes()?)?;
+    let mut page = results.page(&arguments.data, notes, classifier.extractor().isa());
+    page.summary = format!(
+        "{} told apart by {} photos: {}, trained on {}.",
+        counted(dataset.classes.len(), "class"),
+        topwork::report::grouped(examples.training.len() as u64),
+        settings["head"].as_str().unwrap_or("dense layers"),
+        classifier.record().backbone.name
+    );
+    page.history_step = if arguments.head == HeadChoice::Linear { "iteration" } else { "epoch" }.to_owned();
+    page.history = Some(trained.history);
+    page.strength = trained.strength.clone();
+    results.finish(
+        &folder,
+        page,
+        &classifier,
+        &settings,
+        &skips,
+        &extraction,
+        &arguments.work,
+        &mut stopwatch,
+    )?;
+
+    let path = folder.finish();
+    let mut out = std::io::stdout().lock();
+    results.print(&mut out, &skips, stopwatch.stages(), &path)?;
+    let example = results.example().map_or_else(|| "PHOTO".to_owned(), work::shell_quoted);
+    writeln!(out, "next: topwork predict --model {} {example}", work::shell_quoted(&path))?;
+    let outcome = skips.outcome(arguments.max_skipped, terminal);
+    Ok((outcome, path))
+}
+
+/// Lists the photos and says how they were understood.
+pub(crate) fn list(data: &Path, test: Option<&Path>, terminal: Terminal) -> Result<Dataset, Failure> {
+    let mut dataset = dataset::open(data)?;
+    if let Some(test) = test {
+        if dataset.samples.iter().any(|sample| sample.set == Some(Set::Test)) {
+            let message = "the photos bring a test set of their own, and --test gives another";
+            return Err(Error::new(ErrorKind::Configuration, message)
+                .with_path(data)
+                .with_hint("leave out --test, or give the training folder alone")
+                .into());
+        }
+        dataset.add(dataset::open_as(test, &dataset.classes, Set::Test)?);
+    }
+    for note in &dataset.notes {
+        terminal.say(format!("note: {note}"));
+    }
+    for warning in &dataset.warnings {
+        terminal.warn(warning);
+    }
+    Ok(dataset)
+}
+
+/// The files of a data set, in the order of its samples.
+pub(crate) fn paths(dataset: &Dataset) -> Vec<&Path> {
+    dataset.samples.iter().map(|sample| sample.path.as_path()).collect()
+}
+
+/// What identical photos in two classes are.
+pub(crate) fn conflicts(choice: ConflictsChoice) -> Conflicts {
+    match choice {
+        ConflictsChoice::Error => Conflicts::Error,
+        ConflictsChoice::Skip => Conflicts::Skip,
+    }
+}
+
+fn split_photos(
+    arguments: &Train,
+    dataset: &Dataset,
+    extraction: &Extraction,
+    terminal: Terminal,
+) -> Result<Split, Failure> {
+    let rule = match (arguments.folds, arguments.split) {
+        (Some(_), _) => Rule::AllTrain,
+        (None, SplitChoice::Stratified) => Rule::Stratified { share: arguments.val, seed: arguments.seed },
+        (None, SplitChoice::Keras) => Rule::Keras { share: arguments.val },
+    };
+    let split = split(dataset, &extraction.usable_digests(), rule, conflicts(arguments.conflicts))?;
+    for note in &split.notes {
+        terminal.say(format!("note: {note}"));
+    }
+    Ok(split)
+}
+
+/// Photos to learn from and to watch, as rows of features.
+struct SplitExamples<'a> {
+    training: Examples<'a>,
+    validation: Option<Examples<'a>>,
+}
+
+fn examples<'a>(
+    dataset: &Dataset,
+    split: &Split,
+    extraction: &'a Extraction,
+) -> Result<SplitExamples<'a>, Failure> {
+    let mut label_of_row = vec![0; extraction.features.len()];
+    let mut rows_of = |set: Set| -> Result<Vec<usize>, Failure> {
+        let mut rows = Vec::new();
+        for index in split.of_set(set) {
+            let row = row_of(extraction, index)?;
+            label_of_row[row] = dataset.samples[index].label;
+            rows.push(row);
+        }
+        Ok(rows)
+    };
+    let (training, validation) = (rows_of(Set::Training)?, rows_of(Set::Validation)?);
+    let features = &extraction.features;
+    let all = Examples::new(&features.values, features.width, &label_of_row, dataset.classes.len())?;
+    Ok(SplitExamples {
+        training: all.select(&training),
+        validation: (!validation.is_empty()).then(|| all.select(&validation)),
+    })
+}
+
+/// The row of features of a photo that is used.
+pub(crate) fn row_of(extraction: &Extraction, index: usize) -> Result<usize, Failure> {
+    extraction.photos[index].row.as_ref().copied().map_err(|unreadable| {
+        Error::new(ErrorKind::Bug, format!("a photo without features is used ({unreadable})")).into()
+    })
+}
+
+/// A head and how it came about.
+struct Trained {
+    head: Head,
+    history: History,
+    strength: Option<StrengthChoice>,
+    folds: Option<FoldPredictions>,
+}
+
+/// Out-of-fold predictions for every training photo.
+struct FoldPredictions {
+    folds: Folds,
+    /// N × K.
+    probabilities: Vec<f64>,
+    /// C of each fold; empty for dense layers.
+    strengths: Vec<f64>,
+}
+
+/// Folds with every class in each, or an error that says how many there can be.
+fn folds(training: &Examples, count: usize, seed: u64) -> Result<Folds, Failure> {
+    let smallest = training.class_counts().into_iter().min().unwrap_or(0);
+    stratified_folds(training.labels(), training.classes(), count, seed)
+        .filter(|folds| folds.count == count)
+        .ok_or_else(|| {
+            let message = format!("{count} folds, but the smallest class has {}", counted(smallest, "photo"));
+            Error::new(ErrorKind::Configuration, message)
+                .with_hint("give --folds a smaller number, or more photos of that class")
+                .into()
+        })
+}
+
+fn class_weight(arguments: &Train) -> ClassWeight {
+    match arguments.class_weight {
+        None => ClassWeight::Equal,
+        Some(ClassWeightChoice::Balanced) => ClassWeight::Balanced,
+    }
+}
+
+fn train_head(arguments: &Train, examples: &SplitExamples, terminal: Terminal) -> Result<Trained, Failure> {
+    let training = &examples.training;
+    let validation = examples.validation.as_ref();
+    let weight = class_weight(arguments);
+    let threads = match arguments.work.threads {
+        Some(threads) => usize::from(threads),
+        None => std::thread::available_parallelism().map_or(1, usize::from),
+    };
+    let stop = &interrupt::requested;
+    let folds = match arguments.folds {
+        None => None,
+        Some(count) => Some(folds(training, usize::from(count), arguments.seed)?),
+    };
+    match &arguments.head {
+        HeadChoice::Linear => {
+            let folds = match folds {
+                None => None,
+                Some(folds) => {
+                    terminal.say(format!("training {} heads, each without one fold", folds.count));
+                    let found = cross_validate(training, &folds, weight, arguments.seed, threads, stop)?;
+                    let strengths = found.choices.iter().map(|choice| choice.strength).collect();
+                    Some(FoldPredictions { folds, probabilities: found.probabilities, strengths })
+                }
+            };
+            let (fit, choice) = train_linear(training, validation, weight, arguments.seed, threads, stop)?;
+            if choice.folds.is_none() {
+                terminal.warn(format!(
+                    "too few photos of a class to choose the strength of the penalty: C = {}",
+                    choice.strength
+                ));
+            }
+            let head = Head::Linear(fit.head);
+            Ok(Trained { head, history: fit.history, strength: Some(choice), folds })
+        }
+        HeadChoice::Dense(layers) => dense(arguments, layers, examples, folds, weight, threads, terminal),
+    }
+}
+
+fn dense(
+    arguments: &Train,
+    layers: &[usize],
+    examples: &SplitExamples,
+    folds: Option<Folds>,
+    class_weight: ClassWeight,
+    threads: usize,
+    terminal: Terminal,
+) -> Result<Trained, Failure> {
+    let settings = DenseSettings {
+        layers: layers.to_vec(),
+        epochs: arguments.epochs as usize,
+        batch_size: arguments.batch_size as usize,
+        learning_rate: arguments.learning_rate,
+        class_weight,
+        seed: arguments.seed,
+        ..DenseSettings::default()
+    };
+    let stop = &interrupt::requested;
+    let training = &examples.training;
+    let mut predictions = None;
+    if let Some(folds) = folds {
+        let mut probabilities = vec![0.0; training.len() * training.classes()];
+        for fold in 0..folds.count {
+            terminal.say(format!("fold {} of {}", fold + 1, folds.count));
+            let others = training.select(&folds.positions(fold, false));
+            // Without a validation set the last epoch counts; the held-out fold must not choose it.
+            let fit = fit_dense(&others, None, &settings, threads, &mut |_| {}, stop)?;
+            let head = Head::Dense(fit.head);
+            for position in folds.positions(fold, true) {
+                let row = head.probabilities(training.row(position));
+                probabilities[position * row.len()..][..row.len()].copy_from_slice(&row);
+            }
+        }
+        predictions = Some(FoldPredictions { folds, probabilities, strengths: Vec::new() });
+    }
+    let mut line = |epoch: &topwork::train::Epoch| terminal.say(epoch_line(epoch));
+    let fit = fit_dense(training, examples.validation.as_ref(), &settings, threads, &mut line, stop)?;
+    Ok(Trained { head: Head::Dense(fit.head), history: fit.history, strength: None, folds: predictions })
+}
+
+fn epoch_line(epoch: &topwork::train::Epoch) -> String {
+    let mut line =
+        format!("epoch {:>3}  loss {:.4}  accuracy {:.4}", epoch.epoch, epoch.loss, epoch.accuracy);
+    if let (Some(loss), Some(accuracy)) = (epoch.val_loss, epoch.val_accuracy) {
+        line += &format!("  val_loss {loss:.4}  val_accuracy {accuracy:.4}");
+    }
+    line + &format!("  learning_rate {:.0e}", epoch.learning_rate)
+}
+
+/// What the result depends on, as it is saved in the model and in `run.json`.
+fn settings(arguments: &Train, trained: &Trained) -> serde_json::Value {
+    let mut settings = json!({
+        "class_weight": if class_weight(arguments) == ClassWeight::Balanced { "balanced" } else { "equal" },
+        "seed": arguments.seed,
+    });
+    match arguments.folds {
+        Some(folds) => settings["folds"] = json!(folds),
+        None => {
+            settings["validation_share"] = json!(arguments.val);
+            settings["split"] =
+                json!(if arguments.split == SplitChoice::Keras { "keras" } else { "stratified" });
+        }
+    }
+    match &arguments.head {
+        HeadChoice::Linear => settings["head"] = json!("logistic regression"),
+        HeadChoice::Dense(layers) => {
+            settings["head"] = json!("dense layers");
+            settings["layers"] = json!(layers);
+            settings["epochs"] = json!(arguments.epochs);
+            settings["batch_size"] = json!(arguments.batch_size);
+            settings["learning_rate"] = json!(arguments.learning_rate);
+            settings["best_epoch"] = json!(trained.history.best_epoch);
+        }
+    }
+    if let Some(choice) = &trained.strength {
+        settings["strength"] = json!(choice.strength);
+    }
+    if let Some(folds) = trained.folds.as_ref().filter(|folds| !folds.strengths.is_empty()) {
+        settings["strength_of_folds"] = json!(folds.strengths);
+    }
+    settings
+}
+
+/// What a reader of the figures must know.
+fn notes(dataset: &Dataset, split: &Split, results: &Results) -> Vec<String> {
+    let mut notes = dataset.warnings.clone();
+    notes.extend(split.warnings.iter().cloned());
+    let validation = split.of_set(Set::Validation).len();
+    if results.evaluation(Set::CrossValidation).is_none() && (1..FEW_VALIDATION_PHOTOS).contains(&validation)
+    {
+        notes.push(format!(
+            "validation has only {}: --folds 5 predicts every training photo and says more",
+            counted(validation, "photo")
+        ));
+    }
+    notes
+}

@@ -1,0 +1,96 @@
+//! What goes to standard error while a command works: messages, warnings, progress.
+//!
+//! Progress is a bar with photos a second and time left on a terminal, a plain line now and then elsewhere.
+
+use std::io::IsTerminal;
+use std::sync::Mutex;
+use std::time::{Duration, Instant};
+
+use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+
+/// How long plain output stays silent between two lines of progress.
+const PLAIN_INTERVAL: Duration = Duration::from_secs(5);
+
+/// Standard error, as talkative as the user wants it.
+#[derive(Clone, Copy)]
+pub(crate) struct Terminal {
+    quiet: bool,
+}
+
+impl Terminal {
+    pub(crate) fn new(quiet: bool) -> Terminal {
+        Terminal { quiet }
+    }
+
+    /// Something good to know; not shown when quiet.
+    pub(crate) fn say(self, message: impl AsRef<str>) {
+        if !self.quiet {
+            eprintln!("{}", message.as_ref());
+        }
+    }
+
+    /// Something that may be wrong; always shown.
+    pub(crate) fn warn(self, message: impl AsRef<str>) {
+        eprintln!("warning: {}", message.as_ref());
+    }
+
+    /// A count that grows to `total`, shown with its rate.
+    pub(crate) fn progress(self, what: &'static str, total: usize) -> Progress {
+        let kind = if self.quiet || total == 0 {
+            Kind::Silent
+        } else if std::io::stderr().is_terminal() {
+            let bar =
+                ProgressBar::with_draw_target(Some(total as u64), ProgressDrawTarget::stderr_with_hz(10));
+            let template = "{msg} {wide_bar} {pos}/{len}  {per_sec}  {eta} left";
+            bar.set_style(
+                ProgressStyle::with_template(template).unwrap_or_else(|_| ProgressStyle::default_bar()),
+            );
+            bar.set_message(what);
+            Kind::Bar(bar)
+        } else {
+            Kind::Plain(Mutex::new(Instant::now()))
+        };
+        Progress { what, total, start: Instant::now(), kind }
+    }
+}
+
+/// A running count; see [`Terminal::progress`].
+pub(crate) struct Progress {
+    what: &'static str,
+    total: usize,
+    start: Instant,
+    kind: Kind,
+}
+
+enum Kind {
+    Silent,
+    Bar(ProgressBar),
+    Plain(Mutex<Instant>),
+}
+
+impl Progress {
+    /// `done` of the total are done. May be called from any thread.
+    pub(crate) fn set(&self, done: usize) {
+        match &self.kind {
+            Kind::Silent => {}
+            Kind::Bar(bar) => bar.set_position(done as u64),
+            Kind::Plain(last) => {
+                let Ok(mut last) = last.lock() else { return };
+                if last.elapsed() >= PLAIN_INTERVAL && done > 0 {
+                    *last = Instant::now();
+                    let rate = done as f64 / self.start.elapsed().as_secs_f64();
+                    let left = (self.total.saturating_sub(done)) as f64 / rate;
+                    eprintln!("{} {done}/{}  {rate:.0}/s  {left:.0} s left", self.what, self.total);
+                }
+            }
+        }
+    }
+}
+
+impl Drop for Progress {
+    fn drop(&mut self) {
+        if let Kind::Bar(bar) = &self.kind {
+            bar.finish_and_clear();
+        }
+    }
+}

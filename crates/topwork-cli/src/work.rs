@@ -1,0 +1,132 @@
+//! What commands share: the instruction set, the feature store, extraction with progress, the stopwatch.
+
+use std::path::Path;
+use std::time::Instant;
+
+use topwork::backbone;
+use topwork::features::extract::{Extraction, Run};
+use topwork::features::store::{self, Store};
+use topwork::{Error, ErrorKind, Extractor, Isa};
+
+use crate::arguments::Work;
+use crate::failure::Failure;
+use crate::interrupt;
+use crate::terminal::Terminal;
+
+/// The instruction set that `TOPWORK_ISA` names, else the fastest.
+pub(crate) fn isa() -> Result<Isa, Failure> {
+    let Some(name) = std::env::var_os("TOPWORK_ISA") else { return Ok(Isa::best()) };
+    let name = name.to_string_lossy();
+    Isa::named(&name).ok_or_else(|| {
+        let known: Vec<&str> = Isa::available().into_iter().map(Isa::name).collect();
+        let message =
+            format!("TOPWORK_ISA={name}: this processor and this program have {}", known.join(", "));
+        Error::new(ErrorKind::Configuration, message).with_hint("unset TOPWORK_ISA for the fastest").into()
+    })
+}
+
+/// The extractor on the backbone of that name.
+pub(crate) fn extractor(name: &str) -> Result<Extractor, Failure> {
+    Ok(Extractor::new(backbone::backbone(name, isa()?)?))
+}
+
+/// The features of these files, with progress and what the store has to say.
+pub(crate) fn extract(
+    extractor: &Extractor,
+    paths: &[impl AsRef<Path> + Sync],
+    work: &Work,
+    terminal: Terminal,
+) -> Result<Extraction, Failure> {
+    let folder = match (&work.store, work.no_store) {
+        (_, true) => None,
+        (Some(folder), false) => Some(folder.clone()),
+        (None, false) => store::default_folder().map_err(|error| terminal.warn(error.to_string())).ok(),
+    };
+    let store = folder.as_deref().map_or_else(Store::none, Store::open);
+    let said = store.notes();
+    for note in &said {
+        terminal.warn(note);
+    }
+    let extraction = {
+        let progress = terminal.progress("photos", paths.len());
+        let run = Run {
+            threads: work.threads.map_or(0, usize::from),
+            progress: &|now| progress.set(now.done),
+            stop: interrupt::flag(),
+        };
+        extractor.extract(paths, &store, &run)
+    };
+    for note in store.close().iter().skip(said.len()) {
+        terminal.warn(note);
+    }
+    if let Some(status) = folder.as_deref().map(store::status).filter(store::Status::is_large) {
+        terminal.warn(format!(
+            "the feature store has {:.1} GB; `topwork store clear` deletes it, and features are computed anew",
+            (status.bytes + status.damaged_bytes) as f64 / 1e9
+        ));
+    }
+    Ok(extraction?)
+}
+
+/// Seconds of each stage of a command, in their order.
+pub(crate) struct Stopwatch {
+    last: Instant,
+    stages: Vec<(String, f64)>,
+}
+
+impl Stopwatch {
+    pub(crate) fn start() -> Stopwatch {
+        Stopwatch { last: Instant::now(), stages: Vec::new() }
+    }
+
+    /// The time since the last stage ended belongs to this one.
+    pub(crate) fn stage(&mut self, name: &str) {
+        let now = Instant::now();
+        self.stages.push((name.to_owned(), (now - self.last).as_secs_f64()));
+        self.last = now;
+    }
+
+    pub(crate) fn stages(&self) -> &[(String, f64)] {
+        &self.stages
+    }
+}
+
+/// A path as an argument for a shell, quoted where it must be.
+pub(crate) fn shell_quoted(path: &Path) -> String {
+    let text = path.to_string_lossy();
+    let plain = |character: char| character.is_ascii_alphanumeric() || "-_./+,=@%:".contains(character);
+    if !text.is_empty() && text.chars().all(plain) {
+        return text.into_owned();
+    }
+    format!("'{}'", topwork::dataset::name::visible(&text).replace('\'', "'\\''"))
+}
+
+/// A number with its noun: `1 file`, `1,200 classes`.
+pub(crate) fn counted(number: usize, noun: &str) -> String {
+    let plural = match noun.strip_suffix('s') {
+        Some(stem) if noun.ends_with("ss") => format!("{stem}ses"),
+        _ => format!("{noun}s"),
+    };
+    format!("{} {}", topwork::report::grouped(number as u64), if number == 1 { noun } else { &plural })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_have_their_nouns() {
+        assert_eq!(counted(1, "class"), "1 class");
+        assert_eq!(counted(1_200, "class"), "1,200 classes");
+        assert_eq!(counted(0, "photo"), "0 photos");
+    }
+
+    #[test]
+    fn arguments_are_quoted_where_a_shell_would_change_them() {
+        for (path, expected) in
+            [("a/b-1.jpg", "a/b-1.jpg"), ("a b", "'a b'"), ("it's", r"'it'\''s'"), ("", "''")]
+        {
+            assert_eq!(shell_quoted(Path::new(path)), expected);
+        }
+    }
+}
