@@ -378,7 +378,7 @@ fn names_of_every_kind_survive() {
     let digests: Vec<Option<Digest>> =
         dataset.samples.iter().map(|sample| Some(digest(&sample.name))).collect();
     let done = split(&dataset, &digests, Rule::Stratified { share: 0.3, seed: 1 }, Conflicts::Error).unwrap();
-    let bytes = manifest::csv(&dataset, &done, &digests).unwrap();
+    let bytes = manifest::csv(&dataset, &done, &digests, None).unwrap();
     let mut reader = csv::Reader::from_reader(bytes.as_slice());
     let back: Vec<csv::StringRecord> = reader.records().map(Result::unwrap).collect();
     assert_eq!(back.len(), dataset.samples.len());
