@@ -78,9 +78,9 @@ pub(crate) fn train(arguments: &Train) -> Result<(Outcome, std::path::PathBuf), 
     folder.write("model.safetensors", &classifier.to_bytes()?)?;
     let mut page = results.page(&arguments.data, notes, classifier.extractor().isa());
     page.summary = format!(
-        "{} told apart by {} photos: {}, trained on {}.",
+        "{}, learned from {}; {} on the features of {}.",
         counted(dataset.classes.len(), "class"),
-        topwork::report::grouped(examples.training.len() as u64),
+        counted(examples.training.len(), "photo"),
         settings["head"].as_str().unwrap_or("dense layers"),
         classifier.record().backbone.name
     );
