@@ -39,6 +39,8 @@ pub(crate) fn draw(kind: Kind, seed: u64) -> Vec<u8> {
     let (back, front) = random.two_colours();
     let covers = shape(kind, &mut random);
     let light = (random.between(-0.3, 0.3), random.between(-0.3, 0.3));
+    // Some pictures are hard: a demonstration without a mistake would show an empty page.
+    let grain = random.between(10.0, 90.0);
     let mut pixels = Vec::with_capacity(usize::from(SIDE) * usize::from(SIDE) * 3);
     for y in 0..SIDE {
         for x in 0..SIDE {
@@ -52,7 +54,7 @@ pub(crate) fn draw(kind: Kind, seed: u64) -> Vec<u8> {
             let shade = 1.0 + light.0 * (f64::from(x) / side - 0.5) + light.1 * (f64::from(y) / side - 0.5);
             for channel in 0..3 {
                 let colour = back[channel] + covered * (front[channel] - back[channel]);
-                let noise = random.between(-10.0, 10.0);
+                let noise = random.between(-grain, grain);
                 pixels.push((colour * shade + noise).clamp(0.0, 255.0) as u8);
             }
         }
@@ -103,7 +105,7 @@ impl Random {
             let mut colour = || [(); 3].map(|()| self.between(20.0, 235.0));
             let (one, other) = (colour(), colour());
             let distance: f64 = one.iter().zip(&other).map(|(a, b)| (a - b).abs()).sum();
-            if distance > 180.0 {
+            if distance > 60.0 {
                 return (one, other);
             }
         }

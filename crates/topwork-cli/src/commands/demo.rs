@@ -63,7 +63,7 @@ pub(crate) fn run(arguments: &Demo) -> Result<Outcome, Failure> {
     folder.finish();
     let mut out = std::io::stdout().lock();
     writeln!(out)?;
-    writeln!(out, "These pictures are drawn, and easy: their accuracy proves only that everything runs.")?;
+    writeln!(out, "These pictures are drawn: their accuracy proves only that everything runs.")?;
     writeln!(out, "With photos of yours in a folder for each class:  topwork train PHOTOS")?;
     Ok(outcome)
 }
