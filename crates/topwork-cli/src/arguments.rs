@@ -84,7 +84,7 @@ pub(crate) struct Train {
     #[arg(long, value_name = "K", value_parser = clap::value_parser!(u16).range(2..=100))]
     pub(crate) folds: Option<u16>,
     /// How validation photos are chosen
-    #[arg(long, value_enum, default_value_t = SplitChoice::Stratified)]
+    #[arg(long, value_enum, default_value_t = SplitChoice::Stratified, conflicts_with = "folds")]
     pub(crate) split: SplitChoice,
     /// Seed of the split, the folds and the initial weights of dense layers
     #[arg(long, default_value_t = 42)]

@@ -5,6 +5,8 @@ use std::io;
 
 use topwork::{Error, ErrorKind};
 
+use crate::terminal::line;
+
 /// How a command that did not fail ended.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(crate) enum Outcome {
@@ -70,7 +72,7 @@ pub(crate) fn explain_panics() {
         if std::thread::current().name() == Some(topwork::features::extract::PHOTO_THREAD) {
             return;
         }
-        eprintln!("error: this is a defect of topwork {}: {panic}", env!("CARGO_PKG_VERSION"));
-        eprintln!("  try: please report it with the command that you ran");
+        line(format_args!("error: this is a defect of topwork {}: {panic}", env!("CARGO_PKG_VERSION")));
+        line("  try: please report it with the command that you ran");
     }));
 }

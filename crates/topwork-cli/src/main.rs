@@ -19,11 +19,19 @@ use clap::Parser;
 
 use arguments::{Arguments, Command};
 use failure::{Failure, Outcome};
+use terminal::line;
 
 fn main() -> ExitCode {
     let arguments = Arguments::parse();
     failure::explain_panics();
     interrupt::install();
+    let keeps_features = match &arguments.command {
+        Command::Train(arguments) => !arguments.work.no_store,
+        Command::Evaluate(arguments) => !arguments.work.no_store,
+        Command::Predict(arguments) => !arguments.work.no_store,
+        Command::Demo(arguments) => !arguments.work.no_store,
+        Command::Check(_) | Command::Store(_) | Command::Completions(_) => false,
+    };
     let outcome = match arguments.command {
         Command::Train(arguments) => commands::train::run(&arguments),
         Command::Evaluate(arguments) => commands::evaluate::run(&arguments),
@@ -39,13 +47,16 @@ fn main() -> ExitCode {
         // Whoever reads our output has seen enough.
         Err(Failure::ClosedPipe) => ExitCode::SUCCESS,
         Err(Failure::Interrupted) => {
-            eprintln!("interrupted; the features found so far are kept in the store");
+            line(match keeps_features {
+                true => "interrupted; the features found so far are kept in the store",
+                false => "interrupted",
+            });
             ExitCode::from(130)
         }
         Err(failure) => {
-            eprintln!("error: {failure}");
+            line(format_args!("error: {failure}"));
             if let Some(hint) = failure.hint() {
-                eprintln!("  try: {hint}");
+                line(format_args!("  try: {hint}"));
             }
             ExitCode::FAILURE
         }

@@ -2,7 +2,8 @@
 //!
 //! Progress is a bar with photos a second and time left on a terminal, a plain line now and then elsewhere.
 
-use std::io::IsTerminal;
+use std::fmt::Display;
+use std::io::{IsTerminal, Write};
 use std::sync::Mutex;
 use std::time::{Duration, Instant};
 
@@ -10,6 +11,11 @@ use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 /// How long plain output stays silent between two lines of progress.
 const PLAIN_INTERVAL: Duration = Duration::from_secs(5);
+
+/// Writes a line to standard error. One that nobody reads any more is no reason to stop, where `eprintln!` panics.
+pub(crate) fn line(message: impl Display) {
+    let _ = writeln!(std::io::stderr(), "{message}");
+}
 
 /// Standard error, as talkative as the user wants it.
 #[derive(Clone, Copy)]
@@ -25,13 +31,13 @@ impl Terminal {
     /// Something good to know; not shown when quiet.
     pub(crate) fn say(self, message: impl AsRef<str>) {
         if !self.quiet {
-            eprintln!("{}", message.as_ref());
+            line(message.as_ref());
         }
     }
 
     /// Something that may be wrong; always shown.
     pub(crate) fn warn(self, message: impl AsRef<str>) {
-        eprintln!("warning: {}", message.as_ref());
+        line(format_args!("warning: {}", message.as_ref()));
     }
 
     /// A count that grows to `total`, shown with its rate.
@@ -80,7 +86,8 @@ impl Progress {
                     *last = Instant::now();
                     let rate = done as f64 / self.start.elapsed().as_secs_f64();
                     let left = (self.total.saturating_sub(done)) as f64 / rate;
-                    eprintln!("{} {done}/{}  {rate:.0}/s  {left:.0} s left", self.what, self.total);
+                    let Progress { what, total, .. } = self;
+                    line(format_args!("{what} {done}/{total}  {rate:.0}/s  {left:.0} s left"));
                 }
             }
         }

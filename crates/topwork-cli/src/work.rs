@@ -1,9 +1,11 @@
 //! What commands share: the instruction set, the feature store, extraction with progress, the stopwatch.
 
+use std::borrow::Cow;
 use std::path::Path;
 use std::time::Instant;
 
 use topwork::backbone;
+use topwork::dataset::name::visible;
 use topwork::features::extract::{Extraction, Run};
 use topwork::features::store::{self, Store};
 use topwork::{Error, ErrorKind, Extractor, Isa};
@@ -40,7 +42,9 @@ pub(crate) fn extract(
     let folder = match (&work.store, work.no_store) {
         (_, true) => None,
         (Some(folder), false) => Some(folder.clone()),
-        (None, false) => store::default_folder().map_err(|error| terminal.warn(error.to_string())).ok(),
+        (None, false) => store::default_folder()
+            .map_err(|error| terminal.warn(format!("no feature store: {error}; TOPWORK_CACHE can name one")))
+            .ok(),
     };
     let store = folder.as_deref().map_or_else(Store::none, Store::open);
     let said = store.notes();
@@ -91,14 +95,33 @@ impl Stopwatch {
     }
 }
 
-/// A path as an argument for a shell, quoted where it must be.
+/// A path as an argument for a shell, quoted where it must be. What a terminal should not see, or cannot, is written
+/// as `$'\NNN'`, which bash, zsh and POSIX since 2024 turn back into the bytes of the name.
 pub(crate) fn shell_quoted(path: &Path) -> String {
     let text = path.to_string_lossy();
     let plain = |character: char| character.is_ascii_alphanumeric() || "-_./+,=@%:".contains(character);
     if !text.is_empty() && text.chars().all(plain) {
         return text.into_owned();
     }
-    format!("'{}'", topwork::dataset::name::visible(&text).replace('\'', "'\\''"))
+    let shown = |text: &str| visible(text) == text;
+    if matches!(text, Cow::Borrowed(text) if shown(text)) {
+        return format!("'{}'", text.replace('\'', "'\\''"));
+    }
+    let octal = |bytes: &[u8]| -> String { bytes.iter().map(|byte| format!("\\{byte:03o}")).collect() };
+    let mut quoted = "$'".to_owned();
+    for chunk in path.as_os_str().as_encoded_bytes().utf8_chunks() {
+        for character in chunk.valid().chars() {
+            let mut bytes = [0; 4];
+            let text = character.encode_utf8(&mut bytes);
+            match character {
+                '\'' | '\\' => quoted.extend(['\\', character]),
+                _ if shown(text) => quoted.push(character),
+                _ => quoted += &octal(text.as_bytes()),
+            }
+        }
+        quoted += &octal(chunk.invalid());
+    }
+    quoted + "'"
 }
 
 /// A number with its noun: `1 file`, `1,200 classes`.
@@ -123,9 +146,15 @@ mod tests {
 
     #[test]
     fn arguments_are_quoted_where_a_shell_would_change_them() {
-        for (path, expected) in
-            [("a/b-1.jpg", "a/b-1.jpg"), ("a b", "'a b'"), ("it's", r"'it'\''s'"), ("", "''")]
-        {
+        for (path, expected) in [
+            ("a/b-1.jpg", "a/b-1.jpg"),
+            ("a b", "'a b'"),
+            ("it's", r"'it'\''s'"),
+            ("", "''"),
+            ("é", "'é'"),
+            ("a\nit's\\\u{1b}1", r"$'a\012it\'s\\\0331'"),
+            ("\u{202e}x", r"$'\342\200\256x'"),
+        ] {
             assert_eq!(shell_quoted(Path::new(path)), expected);
         }
     }

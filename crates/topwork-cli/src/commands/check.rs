@@ -2,7 +2,8 @@
 
 use std::io::Write;
 
-use topwork::dataset::split::{Conflicts, Rule, split};
+use topwork::ErrorKind;
+use topwork::dataset::split::{Conflicts, Rule, Split, split};
 use topwork::dataset::{Set, name};
 use topwork::features::extract::{Run, Steps, extract};
 use topwork::features::store::Store;
@@ -40,12 +41,26 @@ pub(crate) fn run(arguments: &Check) -> Result<Outcome, Failure> {
         };
         extract(&paths(&dataset), &steps, &Store::none(), &run)?
     };
-    let split = split(&dataset, &extraction.usable_digests(), Rule::AllTrain, Conflicts::Skip)?;
+    let digests = extraction.usable_digests();
+    // What keeps training from starting is said at the end: the counts and the skipped files explain it.
+    let (split, problem) = match split(&dataset, &digests, Rule::AllTrain, Conflicts::Skip) {
+        Ok(split) => (split, None),
+        Err(error) if error.kind() == ErrorKind::Dataset => {
+            let set = |(sample, digest): (&topwork::dataset::Sample, &Option<_>)| {
+                digest.is_some().then(|| sample.set.unwrap_or(Set::Training))
+            };
+            let sets = dataset.samples.iter().zip(&digests).map(set).collect();
+            let split = Split { sets, skipped: Vec::new(), notes: Vec::new(), warnings: Vec::new() };
+            (split, Some(error))
+        }
+        Err(error) => return Err(error.into()),
+    };
     let skips = Skips::new(&dataset, &extraction, &split);
 
     let mut out = std::io::stdout().lock();
     let sets = [Set::Training, Set::Validation, Set::Test];
-    let sets: Vec<Set> = sets.into_iter().filter(|set| !split.of_set(*set).is_empty()).collect();
+    let shown = |set: &Set| *set == Set::Training || !split.of_set(*set).is_empty();
+    let sets: Vec<Set> = sets.into_iter().filter(shown).collect();
     let names: Vec<String> = dataset.classes.iter().map(|class| name::visible(class)).collect();
     let width = names.iter().map(|class| class.chars().count()).max().unwrap_or(0).max("class".len());
     write!(out, "{:<width$}", "class")?;
@@ -94,5 +109,8 @@ pub(crate) fn run(arguments: &Check) -> Result<Outcome, Failure> {
             writeln!(out, "  {} more", dataset.ignored.len() - SHOWN)?;
         }
     }
-    Ok(skips.outcome(arguments.max_skipped, terminal))
+    match problem {
+        Some(error) => Err(error.into()),
+        None => Ok(skips.outcome(arguments.max_skipped, terminal)),
+    }
 }

@@ -19,6 +19,7 @@ pub(crate) fn run(arguments: &Evaluate) -> Result<Outcome, Failure> {
     let terminal = Terminal::new(arguments.work.quiet);
     let mut stopwatch = Stopwatch::start();
     let classifier = Classifier::open(&arguments.model, work::isa()?)?;
+    stopwatch.stage("weights");
     let classes = &classifier.record().classes;
     let dataset = dataset::open_as(&arguments.data, classes, Set::Evaluation)?;
     for note in &dataset.notes {

@@ -25,6 +25,9 @@ use crate::work::{self, Stopwatch, counted};
 /// With fewer validation photos than this, the interval of the accuracy is wide and folds say more.
 const FEW_VALIDATION_PHOTOS: usize = 300;
 
+/// The folds that are suggested then, where the classes are large enough.
+const SUGGESTED_FOLDS: usize = 5;
+
 pub(crate) fn run(arguments: &Train) -> Result<Outcome, Failure> {
     let (outcome, _) = train(arguments)?;
     Ok(outcome)
@@ -35,6 +38,7 @@ pub(crate) fn train(arguments: &Train) -> Result<(Outcome, std::path::PathBuf), 
     let terminal = Terminal::new(arguments.work.quiet);
     let mut stopwatch = Stopwatch::start();
     let extractor = work::extractor(&arguments.backbone)?;
+    stopwatch.stage("weights");
     let dataset = list(&arguments.data, arguments.test.as_deref(), terminal)?;
     stopwatch.stage("list");
 
@@ -66,7 +70,8 @@ pub(crate) fn train(arguments: &Train) -> Result<(Outcome, std::path::PathBuf), 
     results.evaluate();
     stopwatch.stage("evaluation");
 
-    let notes = notes(&dataset, &split, &results);
+    let smallest = smallest_class(&dataset, &split);
+    let notes = notes(&dataset, &split, &results, smallest);
     for note in &notes {
         terminal.warn(note);
     }
@@ -356,17 +361,37 @@ fn settings(arguments: &Train, trained: &Trained) -> serde_json::Value {
     settings
 }
 
+/// How many photos the smallest class has for training and validation together.
+fn smallest_class(dataset: &Dataset, split: &Split) -> usize {
+    let mut counts = vec![0; dataset.classes.len()];
+    for set in [Set::Training, Set::Validation] {
+        for index in split.of_set(set) {
+            counts[dataset.samples[index].label] += 1;
+        }
+    }
+    counts.into_iter().min().unwrap_or(0)
+}
+
 /// What a reader of the figures must know.
-fn notes(dataset: &Dataset, split: &Split, results: &Results) -> Vec<String> {
+fn notes(dataset: &Dataset, split: &Split, results: &Results, smallest_class: usize) -> Vec<String> {
     let mut notes = dataset.warnings.clone();
     notes.extend(split.warnings.iter().cloned());
     let validation = split.of_set(Set::Validation).len();
-    if results.evaluation(Set::CrossValidation).is_none() && (1..FEW_VALIDATION_PHOTOS).contains(&validation)
-    {
-        notes.push(format!(
-            "validation has only {}: --folds 5 predicts every training photo and says more",
-            counted(validation, "photo")
-        ));
+    let folds = smallest_class.min(SUGGESTED_FOLDS);
+    let few = match validation {
+        _ if results.evaluation(Set::CrossValidation).is_some() => None,
+        0 if results.evaluation(Set::Test).is_none() => {
+            Some("no photo was held out, so the accuracy is unknown".to_owned())
+        }
+        1..FEW_VALIDATION_PHOTOS => Some(format!("validation has only {}", counted(validation, "photo"))),
+        _ => None,
+    };
+    if let Some(few) = few {
+        // Folds need a photo of every class each; with fewer, only more photos help.
+        notes.push(match folds {
+            0 | 1 => few,
+            _ => format!("{few}: --folds {folds} predicts every training photo and says more"),
+        });
     }
     notes
 }
