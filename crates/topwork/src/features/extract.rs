@@ -47,6 +47,15 @@ pub struct Run<'a> {
     pub stop: &'a AtomicBool,
 }
 
+static NEVER: AtomicBool = AtomicBool::new(false);
+
+impl Default for Run<'_> {
+    /// One worker a core, in silence, to the end.
+    fn default() -> Self {
+        Run { threads: 0, progress: &|_| {}, stop: &NEVER }
+    }
+}
+
 /// How far a run is.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct Progress {
@@ -102,6 +111,14 @@ pub struct Extraction {
 }
 
 impl Extraction {
+    /// The features of a photo, by its place among the files given; `None` where it has none.
+    ///
+    /// # Panics
+    /// If the place is out of range.
+    pub fn features_of(&self, index: usize) -> Option<&[f32]> {
+        self.photos[index].row.as_ref().ok().map(|row| self.features.row(*row))
+    }
+
     /// The digests of the photos that have features, in the order given; `None` for the others.
     pub fn usable_digests(&self) -> Vec<Option<[u8; 32]>> {
         self.photos.iter().map(|photo| photo.digest.filter(|_| photo.row.is_ok())).collect()
