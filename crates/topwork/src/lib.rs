@@ -5,6 +5,56 @@
 //! ```text
 //! photo → pixels → network → features → split → head → evaluation → report
 //! ```
+//!
+//! The whole of it, from a folder with one folder of photos a class to a saved classifier:
+//!
+//! ```
+//! use topwork::dataset::{self, split::{Conflicts, Rule, split}};
+//! use topwork::features::{extract::Run, store::Store};
+//! use topwork::{Classifier, Examples, Extractor, Head, Isa, Set, backbone, metrics, train};
+//!
+//! # fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! # let folder = tempfile::tempdir()?;
+//! # let photos = &folder.path().join("photos");
+//! # for (class, light) in [("day", 160_u8), ("night", 20)] {
+//! #     std::fs::create_dir_all(photos.join(class))?;
+//! #     for number in 0..8 {
+//! #         let pixels = (0..8 * 8 * 3).map(|at| light + (at * (number + 3) % 50) as u8);
+//! #         let file = b"P6 8 8 255\n".iter().copied().chain(pixels).collect::<Vec<u8>>();
+//! #         std::fs::write(photos.join(class).join(format!("{number}.ppm")), file)?;
+//! #     }
+//! # }
+//! # let model = &folder.path().join("model.safetensors");
+//! let data = dataset::open(photos)?;
+//! let extractor = Extractor::new(backbone::backbone(topwork::DEFAULT_BACKBONE, Isa::best())?);
+//! let paths: Vec<_> = data.samples.iter().map(|sample| &sample.path).collect();
+//! let extraction = extractor.extract(&paths, &Store::none(), &Run::default())?;
+//!
+//! let rule = Rule::Stratified { share: 0.25, seed: 42 };
+//! let split = split(&data, &extraction.usable_digests(), rule, Conflicts::Error)?;
+//! let examples = |set| {
+//!     let photos = split.of_set(set).into_iter();
+//!     let known = photos.filter_map(|at| Some((extraction.features_of(at)?, data.samples[at].label)));
+//!     let (rows, labels) = known.unzip();
+//!     Examples::from_rows(rows, labels, data.classes.len())
+//! };
+//! let (training, validation) = (examples(Set::Training)?, examples(Set::Validation)?);
+//! let (fit, _) = train::train_linear(&training, None, train::ClassWeight::Equal, 42, 1, &|| false)?;
+//!
+//! let head = Head::Linear(fit.head);
+//! let answers: Vec<_> = (0..validation.len()).map(|at| head.probabilities(validation.row(at))).collect();
+//! let rows = validation.labels().iter().copied().zip(answers.iter().map(Vec::as_slice));
+//! let evaluation = metrics::evaluate(&data.classes, rows);
+//! println!("{} photos, accuracy {:?}", evaluation.n, evaluation.accuracy);
+//!
+//! Classifier::new(extractor, head, data.classes, "settings for the record".into())?.save(model)?;
+//! # assert_eq!((evaluation.n, evaluation.accuracy), (4, Some(1.0)));
+//! # let photo = std::fs::read(photos.join("night/3.ppm"))?;
+//! # let classifier = Classifier::open(model, Isa::best())?;
+//! # assert!(classifier.classify(&photo)?[1] > 0.5);
+//! # Ok(())
+//! # }
+//! ```
 
 mod error;
 mod random;
@@ -22,8 +72,17 @@ pub mod metrics;
 pub mod report;
 pub mod classifier;
 
-pub use backbone::{BACKBONES, DEFAULT_BACKBONE};
+pub use backbone::{BACKBONES, Backbone, DEFAULT_BACKBONE};
 pub use classifier::Classifier;
+pub use dataset::split::Split;
+pub use dataset::{Dataset, Set};
 pub use error::{Error, ErrorKind, Result};
-pub use features::Extractor;
+pub use features::{Extractor, Features};
+pub use head::Head;
+pub use metrics::Evaluation;
+pub use photo::Photo;
+pub use preprocess::Preprocess;
+pub use report::Report;
 pub use topwork_kernels::Isa;
+pub use train::{Examples, History};
+pub use weights::{LoadReport, Weights};

@@ -5,7 +5,7 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use topwork::ErrorKind;
-use topwork::dataset::split::{Conflicts, Digest, Rule, folds, split};
+use topwork::dataset::split::{Conflicts, Digest, Rule, split};
 use topwork::dataset::{Dataset, Sample, Set, folder, manifest, name, open, open_as, table};
 
 /// A folder with these files; a path that ends in `/` is an empty folder.
@@ -772,27 +772,6 @@ fn the_keras_rule_counts_files_that_cannot_be_read() {
     digests[1] = None;
     let done = split(&dataset, &digests, Rule::Keras { share: 0.25 }, Conflicts::Error).unwrap();
     assert_eq!(done.of_set(Set::Validation), [0, 10, 11]);
-}
-
-#[test]
-fn folds_are_stratified_and_follow_the_bytes() {
-    let (dataset, digests) = two_classes(23, 31);
-    let labels: Vec<usize> = dataset.samples.iter().map(|sample| sample.label).collect();
-    let digests: Vec<Digest> = digests.into_iter().flatten().collect();
-    let parts = folds(&labels, &digests, 5, 42).unwrap();
-    for fold in 0..5 {
-        let of = |label: usize| (0..54).filter(|&i| parts[i] == fold && labels[i] == label).count();
-        assert!((4..=5).contains(&of(0)) && (6..=7).contains(&of(1)) && (10..=11).contains(&(of(0) + of(1))));
-    }
-    let backwards: Vec<usize> = {
-        let labels: Vec<usize> = labels.iter().rev().copied().collect();
-        let digests: Vec<Digest> = digests.iter().rev().copied().collect();
-        folds(&labels, &digests, 5, 42).unwrap().into_iter().rev().collect()
-    };
-    assert_eq!(parts, backwards);
-    for wrong in [0, 1, 24] {
-        assert_eq!(folds(&labels, &digests, wrong, 42).unwrap_err().kind(), ErrorKind::Configuration);
-    }
 }
 
 #[test]

@@ -8,8 +8,8 @@ use std::process::{Child, Command, Stdio};
 use std::sync::mpsc::sync_channel;
 use std::time::{Duration, Instant};
 use topwork::ErrorKind;
-use topwork::features::Refusal;
 use topwork::features::store::{COMMIT_ROWS, FILE_NAME, Key, Mode, Row, Store, clear, status};
+use topwork::photo::{Reason, Unreadable};
 
 const WIDTH: usize = 1280;
 
@@ -20,7 +20,7 @@ fn key(number: u64) -> Key {
 /// What is stored under a number: features, or every tenth time a refusal.
 fn row(number: u64) -> Row {
     match number % 10 {
-        9 => Err(Refusal::new("corrupt", format!("number {number}"))),
+        9 => Err(Unreadable::new(Reason::Corrupt, format!("number {number}"))),
         _ => Ok((0..WIDTH as u64).map(|index| (number * 1_000 + index) as f32).collect()),
     }
 }

@@ -6,7 +6,6 @@ use std::path::{Path, PathBuf};
 
 use serde_json::json;
 use topwork::dataset::{folder, name};
-use topwork::features::Refusal;
 use topwork::{Classifier, Error, ErrorKind, backbone};
 
 use crate::arguments::{Format, Predict};
@@ -32,7 +31,7 @@ pub(crate) fn run(arguments: &Predict) -> Result<Outcome, Failure> {
         for (photo, outcome) in batch.iter().zip(&extraction.photos) {
             let answer = match (&photo.problem, &outcome.row) {
                 (Some(problem), _) => Err(problem.clone()),
-                (None, Err(unreadable)) => Err(sentence(unreadable)),
+                (None, Err(unreadable)) => Err(unreadable.to_string()),
                 (None, Ok(row)) => Ok(classifier.head().probabilities(extraction.features.row(*row))),
             };
             failed |= answer.is_err();
@@ -41,10 +40,6 @@ pub(crate) fn run(arguments: &Predict) -> Result<Outcome, Failure> {
         writer.flush()?;
     }
     Ok(if failed { Outcome::TooManySkipped } else { Outcome::Done })
-}
-
-fn sentence(unreadable: &Refusal) -> String {
-    format!("{}: {}", unreadable.reason.as_str(), unreadable.detail)
 }
 
 fn open(arguments: &Predict, terminal: Terminal) -> Result<Classifier, Failure> {

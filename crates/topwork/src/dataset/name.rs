@@ -151,6 +151,8 @@ fn os_string(bytes: Vec<u8>) -> Result<OsString> {
 /// The text with everything made visible that could move the cursor, colour the terminal, reverse the reading
 /// order or hide: control characters, line separators, bidirectional marks, zero-width characters.
 ///
+/// The two joiners stay, for emoji and Persian are written with them.
+///
 /// For people only: the result does not say which characters were there and which were escapes.
 pub fn visible(text: &str) -> String {
     let mut shown = String::with_capacity(text.len());
@@ -170,7 +172,7 @@ fn is_treacherous(character: char) -> bool {
     character.is_control()
         || matches!(character,
             '\u{ad}' | '\u{61c}' | '\u{180e}'
-            | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}'
+            | '\u{200b}' | '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}'
             | '\u{feff}' | '\u{fff9}'..='\u{fffb}' | '\u{e0000}'..='\u{e007f}')
 }
 
@@ -259,6 +261,7 @@ mod tests {
         for (text, shown) in [
             ("plain é 猫.jpg", "plain é 猫.jpg"),
             ("e\u{301} (NFD)", "e\u{301} (NFD)"),
+            ("🐈\u{200d}⬛ a\u{200b}b", "🐈\u{200d}⬛ a\\u{200b}b"),
             ("a\nb\tc\r", "a\\nb\\tc\\r"),
             ("\u{1b}[31mred", "\\u{1b}[31mred"),
             ("\u{9b}31m", "\\u{9b}31m"),

@@ -150,36 +150,6 @@ fn validation_count(share: f64, photos: usize) -> usize {
     }
 }
 
-/// The same photos in `folds` parts for cross-validation, numbered from 0: each class is dealt out in the order of
-/// BLAKE3(seed, bytes), and each class goes on where the last one stopped, so that sizes differ by at most one.
-///
-/// # Errors
-/// Kind `Configuration` for fewer than two folds, or more than the smallest class has photos.
-pub fn folds(labels: &[usize], digests: &[Digest], folds: usize, seed: u64) -> Result<Vec<usize>> {
-    assert_eq!(labels.len(), digests.len(), "one digest a photo");
-    let mut classes: BTreeMap<usize, Vec<(Digest, usize)>> = BTreeMap::new();
-    for (index, (label, digest)) in labels.iter().zip(digests).enumerate() {
-        classes.entry(*label).or_default().push((rank(seed, digest), index));
-    }
-    let smallest = classes.values().map(Vec::len).min().unwrap_or(0);
-    if folds < 2 || folds > smallest {
-        let message = format!(
-            "{folds} folds do not fit: at least 2, and at most as many as the smallest class has photos ({smallest})"
-        );
-        return Err(Error::new(ErrorKind::Configuration, message));
-    }
-    let mut fold_of = vec![0; labels.len()];
-    let mut next = 0;
-    for class in classes.values_mut() {
-        class.sort();
-        for (_, index) in class {
-            fold_of[*index] = next;
-            next = (next + 1) % folds;
-        }
-    }
-    Ok(fold_of)
-}
-
 /// Finds identical bytes among photos that can be read: what is dropped, and for which reason.
 ///
 /// # Errors

@@ -3,9 +3,10 @@
 //! Whole photos per worker. Photos do not interact, so neither the number of threads nor the order of the files nor
 //! what the store knows can change a result. One bad photo never ends a run.
 
+use super::Features;
 use super::store::{Key, Mode, Row, Store};
-use super::{Features, Refusal};
 use crate::error::{Error, ErrorKind, Result};
+use crate::photo::{Reason, Unreadable};
 use std::collections::HashMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
@@ -25,7 +26,7 @@ pub struct Steps<'a, W> {
     /// The number of features of a photo.
     pub width: usize,
     /// Reads a file, within limits and without blocking.
-    pub read: &'a (dyn Fn(&Path) -> std::result::Result<Vec<u8>, Refusal> + Sync),
+    pub read: &'a (dyn Fn(&Path) -> std::result::Result<Vec<u8>, Unreadable> + Sync),
     /// Makes the buffers of one worker.
     pub workspace: &'a (dyn Fn() -> W + Sync),
     /// Bytes to features (`width` values); adds the seconds of decode, resize and network.
@@ -34,7 +35,7 @@ pub struct Steps<'a, W> {
 
 /// See [`Steps::features`].
 pub type FeaturesStep<'a, W> =
-    dyn Fn(&[u8], &mut W, &mut Seconds, &mut [f32]) -> std::result::Result<(), Refusal> + Sync + 'a;
+    dyn Fn(&[u8], &mut W, &mut Seconds, &mut [f32]) -> std::result::Result<(), Unreadable> + Sync + 'a;
 
 /// How a run is done; nothing here changes its result.
 pub struct Run<'a> {
@@ -44,6 +45,15 @@ pub struct Run<'a> {
     pub progress: &'a (dyn Fn(Progress) + Sync),
     /// Looked at before every photo: once it is true the run ends, with what it has in the store.
     pub stop: &'a AtomicBool,
+}
+
+static NEVER: AtomicBool = AtomicBool::new(false);
+
+impl Default for Run<'_> {
+    /// One worker a core, in silence, to the end.
+    fn default() -> Self {
+        Run { threads: 0, progress: &|_| {}, stop: &NEVER }
+    }
 }
 
 /// How far a run is.
@@ -86,7 +96,7 @@ pub struct Outcome {
     /// BLAKE3 of its bytes; `None` where they could not be read.
     pub digest: Option<[u8; 32]>,
     /// Its row in [`Extraction::features`], or why it has none. Identical photos share a row.
-    pub row: std::result::Result<usize, Refusal>,
+    pub row: std::result::Result<usize, Unreadable>,
 }
 
 /// The features of many photos.
@@ -101,6 +111,14 @@ pub struct Extraction {
 }
 
 impl Extraction {
+    /// The features of a photo, by its place among the files given; `None` where it has none.
+    ///
+    /// # Panics
+    /// If the place is out of range.
+    pub fn features_of(&self, index: usize) -> Option<&[f32]> {
+        self.photos[index].row.as_ref().ok().map(|row| self.features.row(*row))
+    }
+
     /// The digests of the photos that have features, in the order given; `None` for the others.
     pub fn usable_digests(&self) -> Vec<Option<[u8; 32]>> {
         self.photos.iter().map(|photo| photo.digest.filter(|_| photo.row.is_ok())).collect()
@@ -169,10 +187,10 @@ pub fn extract<W>(
 /// What became of one file while the run goes on.
 enum Slot {
     Untouched,
-    Unread(Refusal),
+    Unread(Unreadable),
     /// Its row of the matrix is filled.
     Filled([u8; 32]),
-    Refused([u8; 32], Refusal),
+    Refused([u8; 32], Unreadable),
     /// The same bytes as a file that another worker has, or had.
     Same([u8; 32]),
 }
@@ -201,10 +219,11 @@ fn worker<W>(shared: &Shared<W>, paths: &[impl AsRef<Path>], sender: Option<&Syn
         .unwrap_or_else(|_| {
             // Buffers that a panic left half-written are not used again.
             workspace = None;
-            let refusal = Refusal::new("internal", "a defect of topwork: this photo made it panic");
+            let unreadable =
+                Unreadable::new(Reason::Internal, "a defect of topwork: this photo made it panic");
             match trace.digest {
-                Some(digest) => (Slot::Refused(digest, refusal), Source::Refused),
-                None => (Slot::Unread(refusal), Source::Refused),
+                Some(digest) => (Slot::Refused(digest, unreadable), Source::Refused),
+                None => (Slot::Unread(unreadable), Source::Refused),
             }
         });
         *slot = became;
@@ -250,7 +269,7 @@ fn one<W>(
     let Trace { seconds, digest: hashed } = trace;
     let bytes = match timed(&mut seconds.read, || (steps.read)(path)) {
         Ok(bytes) => bytes,
-        Err(refusal) => return (Slot::Unread(refusal), Source::Refused),
+        Err(unreadable) => return (Slot::Unread(unreadable), Source::Refused),
     };
     let digest = timed(&mut seconds.hash, || *blake3::hash(&bytes).as_bytes());
     *hashed = Some(digest);
@@ -261,7 +280,7 @@ fn one<W>(
     let key = Key::new(&digest, &steps.identity);
     match timed(&mut seconds.store, || shared.store.look_up(&key, row)) {
         Some(Ok(())) => return (Slot::Filled(digest), Source::Known),
-        Some(Err(refusal)) => return (Slot::Refused(digest, refusal), Source::Refused),
+        Some(Err(unreadable)) => return (Slot::Refused(digest, unreadable), Source::Refused),
         None => {}
     }
     let workspace = workspace.get_or_insert_with(steps.workspace);
@@ -270,11 +289,11 @@ fn one<W>(
             timed(&mut seconds.store, || keep(sender, key, || Ok(row.to_vec())));
             (Slot::Filled(digest), Source::Computed)
         }
-        Err(refusal) => {
-            if is_lasting(&refusal) {
-                timed(&mut seconds.store, || keep(sender, key, || Err(refusal.clone())));
+        Err(unreadable) => {
+            if is_lasting(&unreadable) {
+                timed(&mut seconds.store, || keep(sender, key, || Err(unreadable.clone())));
             }
-            (Slot::Refused(digest, refusal), Source::Refused)
+            (Slot::Refused(digest, unreadable), Source::Refused)
         }
     }
 }
@@ -287,11 +306,18 @@ fn keep(sender: Option<&SyncSender<(Key, Row)>>, key: Key, row: impl FnOnce() ->
 }
 
 /// Whether a verdict depends on the photo's bytes alone: not on limits that can be set, nor on the moment.
-fn is_lasting(refusal: &Refusal) -> bool {
-    !matches!(
-        refusal.reason.as_str(),
-        "too-large" | "internal" | "io" | "missing" | "no-permission" | "not-a-file"
-    )
+fn is_lasting(unreadable: &Unreadable) -> bool {
+    match unreadable.reason {
+        Reason::Empty | Reason::NotAnImage | Reason::Truncated | Reason::Corrupt | Reason::Unsupported => {
+            true
+        }
+        Reason::TooLarge
+        | Reason::NotAFile
+        | Reason::Missing
+        | Reason::NoPermission
+        | Reason::Io
+        | Reason::Internal => false,
+    }
 }
 
 pub(super) fn timed<T>(seconds: &mut f64, action: impl FnOnce() -> T) -> T {
@@ -322,11 +348,11 @@ fn gathered(mut values: Vec<f32>, width: usize, slots: Vec<Slot>, progress: Prog
     // Which of several identical files was computed depends on the threads; the order of rows must not, so it is
     // the order of the first files.
     let mut computed: HashMap<[u8; 32], usize> = HashMap::new();
-    let mut refused: HashMap<[u8; 32], Refusal> = HashMap::new();
+    let mut refused: HashMap<[u8; 32], Unreadable> = HashMap::new();
     for (index, slot) in slots.iter().enumerate() {
         match slot {
             Slot::Filled(digest) => drop(computed.insert(*digest, index)),
-            Slot::Refused(digest, refusal) => drop(refused.insert(*digest, refusal.clone())),
+            Slot::Refused(digest, unreadable) => drop(refused.insert(*digest, unreadable.clone())),
             _ => {}
         }
     }
@@ -335,7 +361,7 @@ fn gathered(mut values: Vec<f32>, width: usize, slots: Vec<Slot>, progress: Prog
     let mut photos = Vec::with_capacity(slots.len());
     for slot in slots {
         let (digest, row) = match slot {
-            Slot::Unread(refusal) => (None, Err(refusal)),
+            Slot::Unread(unreadable) => (None, Err(unreadable)),
             Slot::Untouched => (None, Err(untouched())),
             Slot::Filled(digest) | Slot::Same(digest) | Slot::Refused(digest, _) => {
                 let row = match (computed.get(&digest), refused.get(&digest)) {
@@ -343,7 +369,7 @@ fn gathered(mut values: Vec<f32>, width: usize, slots: Vec<Slot>, progress: Prog
                         source.push(index);
                         source.len() - 1
                     })),
-                    (None, Some(refusal)) => Err(refusal.clone()),
+                    (None, Some(unreadable)) => Err(unreadable.clone()),
                     (None, None) => Err(untouched()),
                 };
                 (Some(digest), row)
@@ -364,8 +390,8 @@ fn gathered(mut values: Vec<f32>, width: usize, slots: Vec<Slot>, progress: Prog
     Extraction { features: Features { width, values }, photos, progress }
 }
 
-fn untouched() -> Refusal {
-    Refusal::new("internal", "the photo was not looked at")
+fn untouched() -> Unreadable {
+    Unreadable::new(Reason::Internal, "the photo was not looked at")
 }
 
 #[cfg(test)]

@@ -111,10 +111,10 @@ impl Extractor {
         let steps = Steps {
             identity: self.identity,
             width: self.feature_dim(),
-            read: &|path| Ok(photo::read(path, &self.limits)?),
+            read: &|path| photo::read(path, &self.limits),
             workspace: &|| self.workspace(),
             features: &|bytes, workspace, seconds, features| {
-                Ok(self.features_from_bytes(bytes, workspace, seconds, features)?)
+                self.features_from_bytes(bytes, workspace, seconds, features)
             },
         };
         extract(paths, &steps, store, run)

@@ -33,31 +33,3 @@ impl Features {
         &self.values[index * self.width..(index + 1) * self.width]
     }
 }
-
-/// Why a photo has no features: a short code in lower case with hyphens, and the same for a person.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Refusal {
-    /// Such as `truncated`, `not-an-image`, `no-permission`, `internal`.
-    pub reason: String,
-    /// Such as the decoder's message.
-    pub detail: String,
-}
-
-impl std::fmt::Display for Refusal {
-    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(formatter, "{}: {}", self.reason, self.detail)
-    }
-}
-
-impl From<crate::photo::Unreadable> for Refusal {
-    fn from(unreadable: crate::photo::Unreadable) -> Refusal {
-        Refusal::new(unreadable.reason.as_str(), unreadable.detail)
-    }
-}
-
-impl Refusal {
-    /// A refusal for that reason.
-    pub fn new(reason: impl Into<String>, detail: impl Into<String>) -> Refusal {
-        Refusal { reason: reason.into(), detail: detail.into() }
-    }
-}

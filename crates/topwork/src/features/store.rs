@@ -4,8 +4,8 @@
 //! [`Store::open`] never fails, and whatever goes wrong later (disk full, damage, another run) turns into a note
 //! and a photo that is computed again. Nothing that is read is trusted: each row carries a checksum.
 
-use super::Refusal;
 use crate::error::{Error, ErrorKind, Result};
+use crate::photo::{Reason, Unreadable};
 use redb::{
     Builder, ConcurrencyMode, Database, DatabaseError, ReadOnlyDatabase, ReadableDatabase,
     ReadableTableMetadata, StorageError, TableDefinition, TableError, WriteTransaction,
@@ -54,7 +54,7 @@ impl Key {
 }
 
 /// What is known about a photo.
-pub type Row = std::result::Result<Vec<f32>, Refusal>;
+pub type Row = std::result::Result<Vec<f32>, Unreadable>;
 
 /// What a store can do in this run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -134,7 +134,7 @@ impl Store {
     ///
     /// Each look-up is a transaction of its own: one for the whole run would keep the writer from using pages again
     /// that it has replaced, and the file would grow to several times its size.
-    pub fn look_up(&self, key: &Key, features: &mut [f32]) -> Option<std::result::Result<(), Refusal>> {
+    pub fn look_up(&self, key: &Key, features: &mut [f32]) -> Option<std::result::Result<(), Unreadable>> {
         if self.unreadable.load(Ordering::Relaxed) {
             return None;
         }
@@ -267,7 +267,7 @@ fn fetch(
     database: &impl ReadableDatabase,
     key: &Key,
     features: &mut [f32],
-) -> std::result::Result<Option<std::result::Result<(), Refusal>>, redb::Error> {
+) -> std::result::Result<Option<std::result::Result<(), Unreadable>>, redb::Error> {
     let table = database.begin_read()?.open_table(TABLE)?;
     let row = table.get(&key.0)?;
     Ok(row.and_then(|row| decoded(key, row.value(), features)))
@@ -287,9 +287,9 @@ fn encoded(key: &Key, row: &Row) -> Vec<u8> {
             bytes.push(FEATURES);
             bytes.extend(features.iter().flat_map(|value| value.to_le_bytes()));
         }
-        Err(Refusal { reason, detail }) => {
+        Err(Unreadable { reason, detail }) => {
             bytes.push(REFUSAL);
-            bytes.extend([VERSION, "\0", reason, "\0", detail].concat().into_bytes());
+            bytes.extend([VERSION, "\0", reason.as_str(), "\0", detail].concat().into_bytes());
         }
     }
     let checksum = checksum(key, &bytes);
@@ -309,7 +309,7 @@ fn checksum(key: &Key, bytes: &[u8]) -> [u8; 8] {
     checksum
 }
 
-fn decoded(key: &Key, bytes: &[u8], features: &mut [f32]) -> Option<std::result::Result<(), Refusal>> {
+fn decoded(key: &Key, bytes: &[u8], features: &mut [f32]) -> Option<std::result::Result<(), Unreadable>> {
     let (bytes, found) = bytes.split_last_chunk::<8>()?;
     let (kind, payload) = bytes.split_first()?;
     if checksum(key, bytes) != *found {
@@ -326,7 +326,8 @@ fn decoded(key: &Key, bytes: &[u8], features: &mut [f32]) -> Option<std::result:
         REFUSAL => {
             let mut parts = std::str::from_utf8(payload).ok()?.splitn(3, '\0');
             let (version, reason, detail) = (parts.next()?, parts.next()?, parts.next()?);
-            (version == VERSION).then(|| Err(Refusal::new(reason, detail)))
+            let reason = Reason::named(reason)?;
+            (version == VERSION).then(|| Err(Unreadable::new(reason, detail)))
         }
         _ => None,
     }

@@ -1,11 +1,9 @@
 //! Why a photo cannot be used, in a word for programs and a phrase for people.
 
-use serde::{Deserialize, Serialize};
 use std::fmt;
 
 /// Why a file is not used, in one word.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 #[non_exhaustive]
 pub enum Reason {
     /// The file holds no bytes.
@@ -28,9 +26,30 @@ pub enum Reason {
     NoPermission,
     /// Reading failed.
     Io,
+    /// A defect of topwork: the photo made a worker panic.
+    Internal,
 }
 
 impl Reason {
+    const ALL: [Reason; Reason::Internal as usize + 1] = [
+        Reason::Empty,
+        Reason::NotAnImage,
+        Reason::Truncated,
+        Reason::Corrupt,
+        Reason::Unsupported,
+        Reason::TooLarge,
+        Reason::NotAFile,
+        Reason::Missing,
+        Reason::NoPermission,
+        Reason::Io,
+        Reason::Internal,
+    ];
+
+    /// The reason with that word; the inverse of [`as_str`](Reason::as_str).
+    pub fn named(word: &str) -> Option<Reason> {
+        Reason::ALL.into_iter().find(|reason| reason.as_str() == word)
+    }
+
     /// The word that stands in tables, such as `not-an-image`.
     pub fn as_str(self) -> &'static str {
         match self {
@@ -44,6 +63,7 @@ impl Reason {
             Reason::Missing => "missing",
             Reason::NoPermission => "no-permission",
             Reason::Io => "io",
+            Reason::Internal => "internal",
         }
     }
 }
@@ -55,7 +75,7 @@ impl fmt::Display for Reason {
 }
 
 /// A photo that cannot be used.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Unreadable {
     /// Why, in one word.
     pub reason: Reason,
@@ -64,7 +84,8 @@ pub struct Unreadable {
 }
 
 impl Unreadable {
-    pub(crate) fn new(reason: Reason, detail: impl Into<String>) -> Unreadable {
+    /// A photo that cannot be used for that reason.
+    pub fn new(reason: Reason, detail: impl Into<String>) -> Unreadable {
         Unreadable { reason, detail: detail.into() }
     }
 
@@ -97,3 +118,17 @@ impl fmt::Display for Unreadable {
 }
 
 impl std::error::Error for Unreadable {}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_reason_is_found_by_its_word() {
+        for (index, reason) in Reason::ALL.into_iter().enumerate() {
+            assert_eq!(reason as usize, index, "{reason}");
+            assert_eq!(Reason::named(reason.as_str()), Some(reason));
+        }
+        assert_eq!(Reason::named("Io"), None);
+    }
+}

@@ -11,7 +11,7 @@ mod summary;
 use maud::{DOCTYPE, Markup, PreEscaped, html as markup};
 
 use super::Picture;
-use super::text::visible;
+use crate::dataset::name::visible;
 use crate::dataset::{Set, Skipped};
 use crate::metrics::Evaluation;
 use crate::train::{History, StrengthChoice};

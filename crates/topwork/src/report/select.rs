@@ -1,9 +1,7 @@
 //! Which photos a report shows. Pure functions on predictions: positions out, no pixels.
 
-use rand_core::{Rng, SeedableRng};
-use rand_pcg::Pcg64Mcg;
-
 use super::Prediction;
+use crate::random::Random;
 
 /// The mistakes, most confident first: positions of at most `limit` predictions whose class is known and was missed,
 /// by the probability of the predicted class; equal ones by name.
@@ -23,12 +21,11 @@ pub fn worst_mistakes(predictions: &[Prediction], limit: usize) -> Vec<usize> {
 pub fn random_photos(predictions: &[Prediction], limit: usize, seed: u64) -> Vec<usize> {
     let mut order: Vec<usize> = (0..predictions.len()).collect();
     order.sort_by(|&left, &right| predictions[left].name.cmp(&predictions[right].name));
-    let mut random = Pcg64Mcg::seed_from_u64(seed);
+    let mut random = Random::new(seed, "photos to show");
     let count = limit.min(order.len());
     for at in 0..count {
-        // The bias of a remainder of 2^64 is below 1e-9 for any number of photos.
         let left = (order.len() - at) as u64;
-        order.swap(at, at + (random.next_u64() % left) as usize);
+        order.swap(at, at + random.below(left) as usize);
     }
     order.truncate(count);
     order

@@ -2,6 +2,7 @@
 
 use std::fmt::Write as _;
 
+use crate::dataset::name::visible;
 use crate::metrics::{ClassScores, ClassificationReport, ConfusionMatrix, Evaluation};
 
 /// scikit-learn's `classification_report(...)` at two digits, byte for byte. Names are shown by [`visible`].
@@ -129,22 +130,6 @@ pub fn grouped(number: u64) -> String {
     text
 }
 
-/// The name with everything made visible that could move the cursor or reorder the line: control characters, line and
-/// paragraph separators, and Unicode's direction marks are written as Rust escapes.
-pub fn visible(name: &str) -> String {
-    let mut text = String::with_capacity(name.len());
-    for character in name.chars() {
-        let hidden = character.is_control()
-            || matches!(character, '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
-        if hidden {
-            text.extend(character.escape_default());
-        } else {
-            text.push(character);
-        }
-    }
-    text
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -165,11 +150,6 @@ mod tests {
         {
             assert_eq!(grouped(number), expected);
         }
-    }
-
-    #[test]
-    fn names_cannot_move_the_cursor() {
-        assert_eq!(visible("a\nb\t\u{1b}[31m\u{202e}é🐈"), "a\\nb\\t\\u{1b}[31m\\u{202e}é🐈");
     }
 
     #[test]

@@ -26,9 +26,6 @@ impl<'a> Examples<'a> {
     /// large, or a feature is not a finite number of ordinary size.
     pub fn new(features: &'a [f32], width: usize, labels: &[usize], classes: usize) -> Result<Examples<'a>> {
         let fail = |message: String| Err(Error::new(ErrorKind::Configuration, message));
-        if classes < 2 {
-            return fail(format!("training needs at least two classes, found {classes}"));
-        }
         if width == 0 || features.len() != labels.len() * width {
             return fail(format!(
                 "{} labels do not fit {} features of width {width}",
@@ -36,16 +33,37 @@ impl<'a> Examples<'a> {
                 features.len()
             ));
         }
+        // Without any row, nothing but the caller knows the width.
+        Ok(Examples {
+            width,
+            ..Examples::from_rows(features.chunks_exact(width).collect(), labels.to_vec(), classes)?
+        })
+    }
+
+    /// Takes N rows of features and N labels in `0..classes`.
+    ///
+    /// # Errors
+    /// As [`Examples::new`]; also if the rows differ in length.
+    pub fn from_rows(rows: Vec<&'a [f32]>, labels: Vec<usize>, classes: usize) -> Result<Examples<'a>> {
+        let fail = |message: String| Err(Error::new(ErrorKind::Configuration, message));
+        if classes < 2 {
+            return fail(format!("training needs at least two classes, found {classes}"));
+        }
+        let width = rows.first().map_or(0, |row| row.len());
+        if rows.len() != labels.len() || rows.iter().any(|row| row.is_empty() || row.len() != width) {
+            let message =
+                format!("{} labels do not fit {} rows of {width} features", labels.len(), rows.len());
+            return fail(message);
+        }
         if let Some(label) = labels.iter().find(|label| **label >= classes) {
             return fail(format!("label {label} is not one of {classes} classes"));
         }
-        let rows: Vec<&[f32]> = features.chunks_exact(width).collect();
         let usable =
             |row: &&[f32]| row.iter().fold(true, |all, value| all & (value.abs() <= LARGEST_FEATURE));
         if let Some(row) = rows.iter().position(|row| !usable(row)) {
             return fail(format!("the features of example {row} are not finite or are absurdly large"));
         }
-        Ok(Examples { rows, labels: labels.to_vec(), width, classes })
+        Ok(Examples { rows, labels, width, classes })
     }
 
     /// The number of examples.

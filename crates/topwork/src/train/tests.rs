@@ -150,6 +150,9 @@ fn wrong_examples_are_errors() {
     assert!(refused(&[1.0, f32::INFINITY], 1, &[0, 1], 2));
     assert!(refused(&[1.0, 1e30], 1, &[0, 1], 2));
     assert!(refused(&[1.0, 2.0], 1, &[0, 2], 2));
+    for rows in [vec![&[1.0_f32][..], &[]], vec![&[], &[]], vec![&[1.0]]] {
+        assert!(Examples::from_rows(rows.clone(), vec![0, 1], 2).is_err(), "{rows:?}");
+    }
     assert!(refused(&[1.0, 2.0], 1, &[0, 0], 1));
     assert!(refused(&[1.0, 2.0, 3.0], 2, &[0, 1], 2));
     assert!(refused(&[], 0, &[], 2));

@@ -6,8 +6,8 @@ use std::sync::atomic::AtomicU64;
 
 const WIDTH: usize = 5;
 
-fn read(path: &Path) -> std::result::Result<Vec<u8>, Refusal> {
-    std::fs::read(path).map_err(|error| Refusal::new("missing", error.to_string()))
+fn read(path: &Path) -> std::result::Result<Vec<u8>, Unreadable> {
+    std::fs::read(path).map_err(|error| Unreadable::new(Reason::Missing, error.to_string()))
 }
 
 fn expected(bytes: &[u8]) -> Vec<f32> {
@@ -27,7 +27,8 @@ fn run(paths: &[PathBuf], store: &Store, threads: usize, calls: &AtomicU64) -> E
             panic!("wanted by the test");
         }
         if let Some(reason) = bytes.strip_prefix(b"bad:") {
-            return Err(Refusal::new(String::from_utf8_lossy(reason), "a\0detail\nof two lines"));
+            let reason = Reason::named(std::str::from_utf8(reason).unwrap()).unwrap();
+            return Err(Unreadable::new(reason, "a\0detail\nof two lines"));
         }
         out.copy_from_slice(&expected(bytes));
         Ok(())
@@ -66,10 +67,10 @@ fn the_result_does_not_depend_on_threads_or_the_store() {
     let calls = AtomicU64::new(0);
     let plain = run(&paths, &Store::none(), 1, &calls);
     assert_eq!(plain.progress.done, 201);
-    assert_eq!(plain.photos[9].row.as_ref().unwrap_err().reason, "missing");
+    assert_eq!(plain.photos[9].row.as_ref().unwrap_err().reason, Reason::Missing);
     assert_eq!(plain.photos[9].digest, None);
     assert_eq!(plain.photos[3].row, plain.photos[156].row);
-    assert_eq!(plain.photos[21].row.as_ref().unwrap_err().reason, "internal");
+    assert_eq!(plain.photos[21].row.as_ref().unwrap_err().reason, Reason::Internal);
     assert_eq!(plain.photos[91].row, plain.photos[21].row);
     // 200 photos, of which 150 differ; photo 3's twin (153) is then alone; 20 and 90 panic, as one.
     for (index, outcome) in plain.photos.iter().enumerate() {
@@ -102,12 +103,12 @@ fn verdicts_that_depend_on_more_than_the_bytes_are_not_kept() {
     let paths = photos(folder.path(), &[b"bad:too-large", b"bad:truncated", b"bad:unsupported"]);
     for expected in [3, 1] {
         let (store, calls) = (Store::open(cache.path()), AtomicU64::new(0));
-        let reasons: Vec<String> = run(&paths, &store, 1, &calls)
+        let reasons: Vec<Reason> = run(&paths, &store, 1, &calls)
             .photos
             .into_iter()
             .map(|photo| photo.row.unwrap_err().reason)
             .collect();
-        assert_eq!(reasons, ["too-large", "truncated", "unsupported"]);
+        assert_eq!(reasons, [Reason::TooLarge, Reason::Truncated, Reason::Unsupported]);
         assert_eq!(calls.into_inner(), expected);
     }
 }

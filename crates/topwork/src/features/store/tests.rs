@@ -32,9 +32,9 @@ fn rows_are_read_back_or_not_at_all() {
     assert_eq!(decoded(&key, &bytes, &mut out), Some(Ok(())));
     assert_eq!(out.map(f32::to_bits), values.map(f32::to_bits));
 
-    let refusal = Refusal::new("truncated", "ends after\nbyte 3\0 é");
-    let row = encoded(&key, &Err(refusal.clone()));
-    assert_eq!(decoded(&key, &row, &mut out), Some(Err(refusal)));
+    let unreadable = Unreadable::new(Reason::Truncated, "ends after\nbyte 3\0 é");
+    let row = encoded(&key, &Err(unreadable.clone()));
+    assert_eq!(decoded(&key, &row, &mut out), Some(Err(unreadable)));
 
     let mut wrong: Vec<(&str, Key, Vec<u8>, usize)> = vec![
         ("another key", Key::new(&[1; 32], &[3; 32]), bytes.clone(), 4),
@@ -49,6 +49,12 @@ fn rows_are_read_back_or_not_at_all() {
     };
     wrong.push(("another kind", key, signed(vec![7, 0, 0, 0, 0]), 1));
     wrong.push(("another version", key, signed([&[REFUSAL][..], b"0.0.0\0corrupt\0x"].concat()), 1));
+    wrong.push((
+        "another reason",
+        key,
+        signed([&[REFUSAL][..], VERSION.as_bytes(), b"\0novel\0x"].concat()),
+        1,
+    ));
     wrong.push(("no detail", key, signed([&[REFUSAL][..], VERSION.as_bytes(), b"\0corrupt"].concat()), 1));
     for index in 0..bytes.len() {
         let mut flipped = bytes.clone();

@@ -3,8 +3,9 @@
 use maud::{Markup, html};
 
 use super::{Report, SetReport};
+use crate::dataset::name::visible;
 use crate::report::Picture;
-use crate::report::text::{grouped, percent, visible};
+use crate::report::text::{grouped, percent};
 
 pub(super) fn mistakes(report: &Report, set: &SetReport) -> Markup {
     let wrong = set.evaluation.n - set.evaluation.confusion_matrix.correct();

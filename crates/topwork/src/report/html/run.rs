@@ -4,8 +4,9 @@ use maud::{Markup, html};
 
 use super::Report;
 use crate::dataset::Skipped;
+use crate::dataset::name::visible;
 use crate::report::plot::curves::{Curve, Plot, svg};
-use crate::report::text::{grouped, percent, visible};
+use crate::report::text::{grouped, percent};
 use crate::train::{Epoch, History, StrengthChoice};
 
 /// How many rows of a long table the page holds; the files beside it have them all.

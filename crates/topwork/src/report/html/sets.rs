@@ -4,9 +4,10 @@ use maud::{Markup, html};
 
 use super::SetReport;
 use crate::dataset::Set;
+use crate::dataset::name::visible;
 use crate::metrics::{ClassScores, Evaluation};
 use crate::report::plot::confusion::{TABLE_CLASSES, interval_text, list, table};
-use crate::report::text::{grouped, percent, visible};
+use crate::report::text::{grouped, percent};
 
 /// Above this number of classes the table shows those that need attention.
 const LISTED_CLASSES: usize = 100;

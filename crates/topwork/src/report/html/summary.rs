@@ -4,8 +4,9 @@ use maud::{Markup, html};
 
 use super::sets::{heading, phrase};
 use super::{Report, SetReport};
+use crate::dataset::name::visible;
 use crate::metrics::{Evaluation, Interval};
-use crate::report::text::{grouped, percent, verdict, visible};
+use crate::report::text::{grouped, percent, verdict};
 
 pub(super) fn section(report: &Report, sets: &[&SetReport]) -> Markup {
     html! {

@@ -2,8 +2,9 @@
 
 use maud::{Markup, html};
 
+use crate::dataset::name::visible;
 use crate::metrics::{Confusion, ConfusionMatrix, wilson};
-use crate::report::text::{grouped, percent, visible};
+use crate::report::text::{grouped, percent};
 
 /// Above this number of classes the mistakes are listed instead.
 pub(crate) const TABLE_CLASSES: usize = 30;
