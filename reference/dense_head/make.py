@@ -158,6 +158,45 @@ def callbacks():
     return cases
 
 
+def whole_training(classes):
+    """Five epochs of Keras' own fit, batches in the order of the rows: losses, rates and final probabilities."""
+    rng = np.random.default_rng(11 + classes)
+    n, held_out, width, units = 90, 30, 8, [10, 6]
+    labels = np.arange(n + held_out) % classes
+    centres = rng.normal(0, 0.7, (classes, width))
+    features = np.round(centres[labels] + rng.normal(0, 0.9, (n + held_out, width)), 3).astype(np.float32)
+    outputs = 1 if classes == 2 else classes
+    sizes = [width, *units, outputs]
+    layers = [
+        (np.round(rng.normal(0, (2 / inputs) ** 0.5, (count, inputs)), 3).astype(np.float32), np.zeros(count, np.float32))
+        for inputs, count in zip(sizes, sizes[1:])
+    ]
+    stack = [keras.layers.Dense(count, activation="relu") for count in units]
+    model = keras.Sequential(
+        [keras.Input((width,)), *stack, keras.layers.Dense(outputs, activation="sigmoid" if classes == 2 else "softmax")]
+    )
+    model.set_weights([part for weight, bias in layers for part in (weight.T, bias)])
+    loss = "binary_crossentropy" if classes == 2 else "sparse_categorical_crossentropy"
+    model.compile(optimizer=keras.optimizers.Adam(0.01), loss=loss, metrics=["accuracy"])
+    history = model.fit(
+        features[:n], labels[:n], batch_size=16, epochs=5, shuffle=False, verbose=0,
+        validation_data=(features[n:], labels[n:]),
+    ).history
+    return {
+        "classes": classes,
+        "width": width,
+        "features": plain(features),
+        "labels": labels.tolist(),
+        "training": n,
+        "layers": [{"weight": plain(w), "bias": plain(b)} for w, b in layers],
+        "losses": plain(history["loss"], 8),
+        "accuracies": plain(history["accuracy"], 8),
+        "val_losses": plain(history["val_loss"], 8),
+        "val_accuracies": plain(history["val_accuracy"], 8),
+        "probabilities": plain(model.predict(features[n:], verbose=0), 8),
+    }
+
+
 if IS_TORCH:
     cases = [gradients(2, [1.0, 1.0]), gradients(2, [0.5, 2.0]), gradients(4, [1.0, 1.0, 1.0, 1.0])]
     print(json.dumps({"version": torch.__version__, "gradients": cases, "adam": adam_torch()}))
@@ -176,6 +215,7 @@ record = {
         "pytorch": by_torch["adam"],
     },
     "callbacks": callbacks(),
+    "trainings": [whole_training(2), whole_training(3)],
 }
 with open("dense_head.json", "w") as file:
     json.dump(record, file, separators=(",", ":"))

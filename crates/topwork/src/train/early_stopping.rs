@@ -12,8 +12,9 @@ pub struct EarlyStopping {
 }
 
 impl Default for EarlyStopping {
+    /// Patience 5; the rest as Keras' own defaults.
     fn default() -> EarlyStopping {
-        EarlyStopping { patience: 10, min_delta: 0.0 }
+        EarlyStopping { patience: 5, min_delta: 0.0 }
     }
 }
 

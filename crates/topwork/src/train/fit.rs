@@ -77,7 +77,24 @@ pub fn fit_dense(
 ) -> Result<DenseFit> {
     let validation = validation.filter(|validation| !validation.is_empty());
     check(training, validation, settings)?;
-    let mut head = first_weights(training, settings)?;
+    let head = first_weights(training, settings)?;
+    let mut random = Random::new(settings.seed, "batches");
+    let shuffle = &mut |order: &mut [usize]| random.shuffle(order);
+    fit_from(head, shuffle, training, validation, settings, threads, progress, stop)
+}
+
+/// The loop itself, from given weights; `shuffle` is handed the order of the epoch before.
+#[allow(clippy::too_many_arguments)]
+fn fit_from(
+    mut head: Dense,
+    shuffle: &mut dyn FnMut(&mut [usize]),
+    training: &Examples,
+    validation: Option<&Examples>,
+    settings: &DenseSettings,
+    threads: usize,
+    progress: &mut dyn FnMut(&Epoch),
+    stop: Stop,
+) -> Result<DenseFit> {
     let mut optimisers: Vec<(Adam, Adam)> =
         head.layers.iter().map(|layer| states(layer, settings.adam)).collect();
     let mut stopping = settings.early_stopping.clone().map(StoppingState::new);
@@ -85,12 +102,11 @@ pub fn fit_dense(
     let mut learning_rate = settings.learning_rate as f32;
     let class_weights = settings.class_weight.of(&training.class_counts());
     let mut order: Vec<usize> = (0..training.len()).collect();
-    let mut random = Random::new(settings.seed, "batches");
     let mut history = History::default();
     let mut best: Option<Dense> = None;
 
     for epoch in 1..=settings.epochs {
-        random.shuffle(&mut order);
+        shuffle(&mut order);
         let mut total = Loss::default();
         for batch in order.chunks(settings.batch_size) {
             if stop() {

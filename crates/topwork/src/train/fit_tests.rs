@@ -8,6 +8,24 @@ struct Reference {
     gradients: Vec<GradientCase>,
     adam: AdamCase,
     callbacks: Vec<CallbackCase>,
+    trainings: Vec<TrainingCase>,
+}
+
+#[derive(Deserialize)]
+struct TrainingCase {
+    classes: usize,
+    width: usize,
+    /// Training rows, then validation rows.
+    features: Vec<f32>,
+    labels: Vec<usize>,
+    training: usize,
+    layers: Vec<LayerValues>,
+    losses: Vec<f64>,
+    accuracies: Vec<f64>,
+    val_losses: Vec<f64>,
+    val_accuracies: Vec<f64>,
+    /// Of the validation rows.
+    probabilities: Vec<f64>,
 }
 
 #[derive(Deserialize)]
@@ -171,6 +189,55 @@ fn callbacks_equal_keras() {
         }
     }
     assert!(failures.is_empty(), "{}", failures.join("\n"));
+}
+
+/// Both sum in f32, in different orders; five epochs of thirty steps at a rate of .01 let rounding grow to about 1e-6.
+#[test]
+fn whole_training_equals_keras() {
+    for case in reference().trainings {
+        let layers = case.layers.iter().map(|layer| (layer.weight.clone(), layer.bias.clone())).collect();
+        let head = Dense::new(case.classes, layers).unwrap();
+        let (features, held_out) = case.features.split_at(case.training * case.width);
+        let (labels, held_out_labels) = case.labels.split_at(case.training);
+        let training = Examples::new(features, case.width, labels, case.classes).unwrap();
+        let validation = Examples::new(held_out, case.width, held_out_labels, case.classes).unwrap();
+        let settings = DenseSettings {
+            epochs: case.losses.len(),
+            batch_size: 16,
+            learning_rate: 0.01,
+            early_stopping: None,
+            plateau: None,
+            ..DenseSettings::default()
+        };
+        let (quiet, go_on) = (&mut |_: &Epoch| {}, &|| false);
+        let in_order = &mut |_: &mut [usize]| {};
+        let fit = fit_from(head, in_order, &training, Some(&validation), &settings, 1, quiet, go_on).unwrap();
+        let mut failures = Vec::new();
+        for (index, epoch) in fit.history.epochs.iter().enumerate() {
+            for (name, found, wanted, tolerance) in [
+                ("loss", epoch.loss, case.losses[index], 1e-5),
+                ("accuracy", epoch.accuracy, case.accuracies[index], 1e-6),
+                ("val_loss", epoch.val_loss.unwrap(), case.val_losses[index], 1e-5),
+                ("val_accuracy", epoch.val_accuracy.unwrap(), case.val_accuracies[index], 1e-6),
+            ] {
+                if (found - wanted).abs() > tolerance {
+                    failures.push(format!("epoch {} {name}: {found}, Keras {wanted}", epoch.epoch));
+                }
+            }
+        }
+        let head = Head::Dense(fit.head);
+        let columns = case.probabilities.len() / validation.len();
+        for (row, wanted) in validation.rows.iter().zip(case.probabilities.chunks_exact(columns)) {
+            let found = head.probabilities(row);
+            for (found, wanted) in found[found.len() - columns..].iter().zip(wanted) {
+                if (found - wanted).abs() > 2e-5 {
+                    failures.push(format!("probability {found}, Keras {wanted}"));
+                }
+            }
+        }
+        assert!(case.losses[4] < 0.7 * case.losses[0], "Keras learned nothing that could be compared");
+        assert!(failures.is_empty(), "{} classes\n{}", case.classes, failures.join("\n"));
+    }
 }
 
 /// Two rings, which no line separates.

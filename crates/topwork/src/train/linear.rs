@@ -5,11 +5,14 @@ use crate::head::{Head, Linear};
 use crate::train::data::{ClassWeight, Examples, Stop};
 use crate::train::folds::Folds;
 use crate::train::history::{Epoch, History};
-use crate::train::logistic::{Limits, Problem, Table, solve};
+use crate::train::logistic::{Limits, Problem, Table, rescore, solve};
 use crate::train::strength::{StrengthChoice, choose_strength};
 
 /// Scores within 10^-5 of the solution, so probabilities within 2.5 · 10^-6 (scores of more classes alike).
-const LIMITS: Limits = Limits { tolerance: 1e-5, iterations: 5_000 };
+const LIMITS: Limits = Limits { tolerance: 1e-5, least_spread: 1.0, iterations: 5_000 };
+
+/// Most of the way goes in f32; what that leaves out of account is made good by the scores being computed anew in f64.
+const FIRST_LIMITS: Limits = Limits { tolerance: 0.03, least_spread: 1.0, iterations: 1_000 };
 
 /// A fitted linear head.
 #[derive(Clone, Debug)]
@@ -62,18 +65,23 @@ pub fn fit_linear(
     let table = Table::new(&rows, training.width, threads);
     let mut problems = [Problem::new(&table, &labels, training.classes, weights)];
     let mut history = History::default();
-    solve::<f64>(&table, &mut problems, LIMITS, stop, |problem| {
+    let mut watch = |problem: &Problem| {
         let (loss, accuracy) = mean_loss(problem, 0..training.len());
         let watched = (rows.len() > training.len()).then(|| mean_loss(problem, training.len()..rows.len()));
         history.epochs.push(Epoch {
-            epoch: problem.iterations,
+            epoch: history.epochs.len() + 1,
             loss,
             accuracy,
             val_loss: watched.map(|(loss, _)| loss),
             val_accuracy: watched.map(|(_, accuracy)| accuracy),
             learning_rate: problem.step,
         });
-    })?;
+    };
+    solve::<f32>(&table, &mut problems, FIRST_LIMITS, stop, &mut watch)?;
+    let point = problems[0].point().to_vec();
+    problems[0].resume(&table, 1.0, point);
+    rescore::<f64>(&table, &mut problems);
+    solve::<f64>(&table, &mut problems, LIMITS, stop, &mut watch)?;
     let (weights, intercepts) = problems[0].weights_and_intercepts(&table);
     let head = Linear::from_f64(training.classes, &weights, &intercepts)?;
     Ok(LinearFit { head, history, converged: problems[0].converged() })
@@ -134,17 +142,28 @@ pub fn cross_validate(
         let message = format!("folds for {} examples do not fit {}", folds.fold_of.len(), examples.len());
         return Err(Error::new(ErrorKind::Configuration, message));
     }
-    let mut probabilities = vec![0.0; examples.len() * examples.classes];
     let mut choices = Vec::with_capacity(folds.count);
+    let probabilities = out_of_fold(examples, folds, |training, _| {
+        let (fit, choice) = train_linear(training, None, class_weight, seed, threads, stop)?;
+        choices.push(choice);
+        Ok(fit)
+    })?;
+    Ok(CrossValidation { folds: folds.clone(), probabilities, choices })
+}
+
+/// N × K probabilities: `train` is given the other folds' examples and the fold's number, once a fold.
+pub(crate) fn out_of_fold(
+    examples: &Examples,
+    folds: &Folds,
+    mut train: impl FnMut(&Examples, usize) -> Result<LinearFit>,
+) -> Result<Vec<f64>> {
+    let mut probabilities = vec![0.0; examples.len() * examples.classes];
     for fold in 0..folds.count {
-        let training = examples.select(&folds.positions(fold, false));
-        let (fit, choice) = train_linear(&training, None, class_weight, seed, threads, stop)?;
-        let head = Head::Linear(fit.head);
+        let head = Head::Linear(train(&examples.select(&folds.positions(fold, false)), fold)?.head);
         for position in folds.positions(fold, true) {
             let row = head.probabilities(examples.rows[position]);
             probabilities[position * examples.classes..][..examples.classes].copy_from_slice(&row);
         }
-        choices.push(choice);
     }
-    Ok(CrossValidation { folds: folds.clone(), probabilities, choices })
+    Ok(probabilities)
 }

@@ -178,6 +178,9 @@ pub(crate) struct Limits {
     /// the objective strongly convex with constant 1, so the weights are at most their gradient's norm away from
     /// the solution, and scores at most the first term.
     pub(crate) tolerance: f64,
+    /// Where the root mean square of the scores is below 1, the tolerance is multiplied by it, or by this where that is
+    /// more; 1 leaves the tolerance as it is.
+    pub(crate) least_spread: f64,
     pub(crate) iterations: usize,
 }
 
@@ -219,6 +222,19 @@ impl<'a> Problem<'a> {
         self.previous = Some(solution);
         self.weights.iter_mut().for_each(|weight| *weight *= factor);
         self.restart(table, factor);
+    }
+
+    /// Multiplies every weight of the loss, and goes to a point of the new problem; [`rescore`] must follow.
+    pub(crate) fn resume(&mut self, table: &Table, factor: f64, point: Vec<f64>) {
+        self.point = point;
+        self.previous = None;
+        self.weights.iter_mut().for_each(|weight| *weight *= factor);
+        self.restart(table, factor);
+    }
+
+    /// K × D weights, then K intercepts for centred features.
+    pub(crate) fn point(&self) -> &[f64] {
+        &self.point
     }
 
     /// The curvature of a logistic loss is at most ¼ · x²; that and the penalty are the first guess of the Hessian.
@@ -375,7 +391,8 @@ impl<'a> Problem<'a> {
         if error < self.smallest_error {
             (self.smallest_error, self.steps_since) = (error, 0);
         }
-        if error <= limits.tolerance {
+        let spread = (dot(&self.scores, &self.scores) / self.scores.len().max(1) as f64).sqrt();
+        if error <= limits.tolerance * spread.clamp(limits.least_spread, 1.0) {
             self.state = State::Converged;
         } else if self.iterations >= limits.iterations || self.steps_since > 50 {
             self.state = State::Stalled;
@@ -447,6 +464,16 @@ pub(crate) fn solve<T: Precision>(
             problem.finish_step(table, &sums, limits);
             watch(problem);
         }
+    }
+}
+
+/// Computes the scores at each problem's point anew.
+pub(crate) fn rescore<T: Precision>(table: &Table, problems: &mut [Problem]) {
+    let mut problems: Vec<&mut Problem> = problems.iter_mut().collect();
+    problems.iter_mut().for_each(|problem| problem.direction.clone_from(&problem.point));
+    score_directions::<T>(table, &mut problems);
+    for problem in problems {
+        std::mem::swap(&mut problem.scores, &mut problem.direction_scores);
     }
 }
 

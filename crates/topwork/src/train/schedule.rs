@@ -20,8 +20,9 @@ pub struct Plateau {
 }
 
 impl Default for Plateau {
+    /// Factor .1 and patience 3; the rest as Keras' own defaults.
     fn default() -> Plateau {
-        Plateau { factor: 0.5, patience: 5, min_delta: 1e-4, cooldown: 0, min_learning_rate: 0.0 }
+        Plateau { factor: 0.1, patience: 3, min_delta: 1e-4, cooldown: 0, min_learning_rate: 0.0 }
     }
 }
 

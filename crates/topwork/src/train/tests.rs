@@ -9,6 +9,17 @@ use crate::head::Head;
 #[derive(Deserialize)]
 struct Reference {
     cases: Vec<Case>,
+    folds: Vec<FoldsCase>,
+}
+
+#[derive(Deserialize)]
+struct FoldsCase {
+    case: String,
+    balanced: bool,
+    fold_of: Vec<usize>,
+    /// C of each fold.
+    strengths: Vec<f64>,
+    probabilities: Vec<f64>,
 }
 
 #[derive(Deserialize)]
@@ -30,9 +41,13 @@ struct Fit {
     probabilities: Vec<f64>,
 }
 
-fn reference() -> Vec<Case> {
+fn references() -> Reference {
     let text = include_str!("../../../../reference/linear_head/linear_head.json");
-    serde_json::from_str::<Reference>(text).expect("the reference is JSON").cases
+    serde_json::from_str(text).expect("the reference is JSON")
+}
+
+fn reference() -> Vec<Case> {
+    references().cases
 }
 
 fn largest_difference(left: impl Iterator<Item = f64>, right: &[f64]) -> f64 {
@@ -65,6 +80,27 @@ fn linear_equals_scikit_learn() {
             if differences[0] > 1e-4 || differences[1] > 1e-4 || differences[2] > 2e-6 {
                 failures.push(format!("{} C {}: {differences:?}", case.name, wanted.strength));
             }
+        }
+    }
+    assert!(failures.is_empty(), "{}", failures.join("\n"));
+}
+
+#[test]
+fn out_of_fold_probabilities_equal_scikit_learn() {
+    let references = references();
+    let mut failures = Vec::new();
+    for wanted in &references.folds {
+        let case = references.cases.iter().find(|case| case.name == wanted.case).unwrap();
+        let examples = Examples::new(&case.features, case.width, &case.labels, case.classes).unwrap();
+        let folds = Folds { count: wanted.strengths.len(), fold_of: wanted.fold_of.clone() };
+        let class_weight = if wanted.balanced { ClassWeight::Balanced } else { ClassWeight::Equal };
+        let fit = |training: &Examples, fold: usize| {
+            fit_linear(training, None, class_weight, wanted.strengths[fold], 1, GO_ON)
+        };
+        let found = linear::out_of_fold(&examples, &folds, fit).unwrap();
+        let difference = largest_difference(found.into_iter(), &wanted.probabilities);
+        if difference > 2e-6 {
+            failures.push(format!("{} balanced {}: {difference}", case.name, wanted.balanced));
         }
     }
     assert!(failures.is_empty(), "{}", failures.join("\n"));
