@@ -1,5 +1,6 @@
 //! The folder that a run leaves: chosen so that nothing is overwritten, gone again if the run fails.
 
+use std::cell::RefCell;
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -10,6 +11,7 @@ use crate::failure::Failure;
 /// A folder for results that this run made or found empty.
 pub(crate) struct RunFolder {
     path: PathBuf,
+    written: RefCell<Vec<PathBuf>>,
     finished: bool,
 }
 
@@ -31,10 +33,10 @@ impl RunFolder {
                     .map_err(|error| Error::io("cannot create the folder", parent, error))?;
             }
             match fs::create_dir(&path) {
-                Ok(()) => return Ok(RunFolder { path, finished: false }),
+                Ok(()) => return RunFolder::new(path),
                 Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => {
                     if fs::read_dir(&path).is_ok_and(|mut entries| entries.next().is_none()) {
-                        return Ok(RunFolder { path, finished: false });
+                        return RunFolder::new(path);
                     }
                 }
                 Err(error) => return Err(Error::io("cannot create the folder", &path, error).into()),
@@ -46,6 +48,13 @@ impl RunFolder {
             .into())
     }
 
+    /// A folder that is there and empty; one that cannot be written is an error now, not after the work.
+    fn new(path: PathBuf) -> Result<RunFolder, Failure> {
+        let folder = RunFolder { path, written: RefCell::default(), finished: false };
+        folder.write("run.json", b"{}\n")?;
+        Ok(folder)
+    }
+
     /// Where it lies.
     pub(crate) fn path(&self) -> &Path {
         &self.path
@@ -53,7 +62,10 @@ impl RunFolder {
 
     /// Writes one file, whole or not at all.
     pub(crate) fn write(&self, name: &str, bytes: &[u8]) -> Result<(), Failure> {
-        Ok(report::write_whole(&self.path.join(name), bytes)?)
+        let path = self.path.join(name);
+        report::write_whole(&path, bytes)?;
+        self.written.borrow_mut().push(path);
+        Ok(())
     }
 
     /// All is written: the folder stays.
@@ -66,7 +78,10 @@ impl RunFolder {
 impl Drop for RunFolder {
     fn drop(&mut self) {
         if !self.finished {
-            // Only an empty folder goes; what a failed run did write is the user's to look at.
+            // A part of a run looks like a run; what is not ours keeps the folder where it is.
+            for file in self.written.borrow().iter() {
+                let _ = fs::remove_file(file);
+            }
             let _ = fs::remove_dir(&self.path);
         }
     }

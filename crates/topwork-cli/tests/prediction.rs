@@ -290,14 +290,19 @@ fn completions_and_wrong_usage() {
 #[test]
 fn an_interrupt_keeps_what_is_done() {
     let place = Place::new();
-    place.photos("photos", &["a", "b"], 150, 0);
+    place.photos("photos", &["a", "b"], 300, 0);
     let mut child = place
         .command(&["train", "photos", "--threads", "1"])
         .stderr(Stdio::piped())
         .stdout(Stdio::null())
         .spawn()
         .unwrap();
-    std::thread::sleep(std::time::Duration::from_millis(2500));
+    // The store exists as soon as extraction starts, and commits every second.
+    while !place.path("cache/features.redb").exists() {
+        std::thread::sleep(std::time::Duration::from_millis(20));
+        assert!(child.try_wait().unwrap().is_none(), "it ended before it could be interrupted");
+    }
+    std::thread::sleep(std::time::Duration::from_millis(1300));
     let kill = std::process::Command::new("kill").args(["-INT", &child.id().to_string()]).status().unwrap();
     assert!(kill.success());
     let mut stderr = String::new();

@@ -287,3 +287,27 @@ fn dense_heads_train_stop_early_and_predict() {
     assert!((2..=41).contains(&history.len()), "{}", history.len());
     place.run(&["predict", "--model", "topwork-run", "photos/a/000.ppm"]).expect(0);
 }
+
+#[test]
+fn results_among_the_photos_are_no_class() {
+    let place = Place::new();
+    place.photos("photos", &["a", "b"], 6, 0);
+    for (out, class_like) in [("photos/topwork-run", "topwork-run"), ("photos/mine", "mine")] {
+        place.run(&["train", "photos", "--out", out]).expect(0);
+        let check = place.run(&["check", "photos"]).expect(0);
+        assert!(check.stdout.contains(&format!("results: {class_like}")), "{}", check.stdout);
+    }
+    place.run(&["train", "photos"]).expect(0);
+    let metrics = place.json("topwork-run/metrics.json");
+    let labels = &metrics["sets"]["validation"]["confusion_matrix"]["labels"];
+    assert_eq!(*labels, serde_json::json!(["a", "b"]));
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn an_output_folder_that_cannot_be_written_is_known_at_once() {
+    let place = Place::new();
+    place.photos("photos", &["a", "b"], 6, 0);
+    let run = place.run(&["train", "photos", "--out", "/proc/topwork-run"]).expect(1);
+    assert!(run.stderr.contains("/proc/topwork-run") && !run.stderr.contains("photos/"), "{}", run.stderr);
+}

@@ -23,7 +23,8 @@ pub(crate) fn run(arguments: &Store) -> Result<Outcome, Failure> {
         StoreAction::Size => {
             let photos = match status.entries {
                 Some(entries) => counted(usize::try_from(entries).unwrap_or(usize::MAX), "photo"),
-                None => "an unknown number of photos (another run uses it, or it is damaged)".to_owned(),
+                None => "an unknown number of photos (a run uses it, or was killed: the next run repairs it)"
+                    .to_owned(),
             };
             writeln!(out, "{photos}, {:.1} MB in {shown}", status.bytes as f64 / 1e6)?;
             if status.damaged_bytes > 0 {

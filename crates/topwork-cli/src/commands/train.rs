@@ -48,6 +48,8 @@ pub(crate) fn train(arguments: &Train) -> Result<(Outcome, std::path::PathBuf), 
 
     let split = split_photos(arguments, &dataset, &extraction, terminal)?;
     let examples = examples(&dataset, &split, &extraction)?;
+    let photos = counted(examples.training.len(), "photo");
+    terminal.say(format!("training the head on {photos} of {}", counted(dataset.classes.len(), "class")));
     let trained = train_head(arguments, &examples, terminal)?;
     stopwatch.stage("head");
 

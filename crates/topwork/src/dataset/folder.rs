@@ -62,6 +62,12 @@ pub fn read(root: &Path) -> Result<Dataset> {
     if read.is_empty() {
         return Err(no_class_folders(&training.path));
     }
+    if let Some(skipped) = read.iter().find_map(|(_, found)| unlisted(found)) {
+        let message = format!("a class folder cannot be listed ({})", skipped.detail);
+        return Err(Error::new(ErrorKind::Dataset, message)
+            .with_path(&skipped.path)
+            .with_hint("make it readable, or move it away: a class must not get lost in silence"));
+    }
     let (filled, empty): (Vec<_>, Vec<_>) = read.into_iter().partition(|(_, found)| !found.files.is_empty());
     if !filled.is_empty() && !empty.is_empty() {
         let names: Vec<String> = empty.iter().map(|(class, _)| class.clone()).collect();
@@ -93,6 +99,13 @@ pub fn read(root: &Path) -> Result<Dataset> {
     }
     dataset.sort();
     Ok(dataset)
+}
+
+/// The reason why nothing is known of a class folder, where the system does not let it be listed.
+fn unlisted(found: &Found) -> Option<&Skipped> {
+    let [only] = &found.skipped[..] else { return None };
+    let denied = matches!(only.reason.as_str(), "no-permission" | "io");
+    (found.files.is_empty() && denied && !only.path.is_file()).then_some(only)
 }
 
 /// Reads photos of classes that are fixed already, for that set. Of a folder that holds several sets, the test set

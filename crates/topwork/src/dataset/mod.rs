@@ -96,7 +96,7 @@ pub struct Skipped {
 pub struct Ignored {
     /// As [`Sample::name`].
     pub name: String,
-    /// A short code: `hidden`, `system`, `beside-classes`, `beside-sets`, `no-classes`.
+    /// A short code: `hidden`, `system`, `beside-classes`, `beside-sets`, `no-classes`, `results`.
     pub reason: &'static str,
 }
 

@@ -317,11 +317,12 @@ fn check_training(dataset: &Dataset, sets: &[Option<Set>], warnings: &mut Vec<St
     if !empty.is_empty() {
         let message = format!("no photo to train on is left of {}", quoted(&empty));
         return Err(Error::new(ErrorKind::Dataset, message)
-            .with_hint("the list of skipped files says why; add photos, or remove that class"));
+            .with_hint("`topwork check` lists the files that are skipped, with the reasons; identical photos of the test set count as \
+                        skipped. Add photos, or remove that class"));
     }
     let single = with(&training, 1);
     if !single.is_empty() {
-        warnings.push(format!("only one photo trains of {}", quoted(&single)));
+        warnings.push(format!("there is only one photo to train on of {}", quoted(&single)));
     }
     let validation = count(Set::Validation);
     let unseen = with(&validation, 0);

@@ -56,10 +56,26 @@ pub(super) fn entries(folder: &Path) -> std::io::Result<Vec<Entry>> {
                 Err(error) => unusable(&error),
             },
         };
+        let kind = match kind {
+            Kind::Folder { .. } if is_results(&name, &path) => Kind::Ignored("results"),
+            kind => kind,
+        };
         entries.push(Entry { name, path, kind });
     }
     entries.sort_by(|a, b| a.name.as_encoded_bytes().cmp(b.name.as_encoded_bytes()));
     Ok(entries)
+}
+
+/// Whether a folder is what an earlier run left: by its name (`topwork-run`, `topwork-run-2`, …), which an unfinished
+/// run has too, or by its files. Someone who trains in the folder of photos must not find its results as a class.
+fn is_results(name: &OsStr, path: &Path) -> bool {
+    let name = name.to_string_lossy();
+    let named = ["topwork-run", "topwork-demo", "topwork-evaluation"].iter().any(|known| {
+        name.strip_prefix(known).is_some_and(|rest| {
+            rest.is_empty() || rest.strip_prefix('-').is_some_and(|number| number.parse::<u32>().is_ok())
+        })
+    });
+    named || ["metrics.json", "run.json"].iter().all(|file| path.join(file).is_file())
 }
 
 fn kind(file_type: std::fs::FileType, linked: bool) -> Kind {

@@ -64,9 +64,10 @@ pub fn confusion_text(matrix: &ConfusionMatrix, limit: usize) -> String {
 pub fn accuracy_text(evaluation: &Evaluation) -> String {
     match (evaluation.accuracy, evaluation.accuracy_interval) {
         (Some(accuracy), Some(interval)) => format!(
-            "{} % of {} photos ({:.0} % interval {} to {} %)",
+            "{} % of {} {} ({:.0} % interval {} to {} %)",
             percent(accuracy),
             grouped(evaluation.n),
+            if evaluation.n == 1 { "photo" } else { "photos" },
             100.0 * interval.level,
             percent(interval.low),
             percent(interval.high),
