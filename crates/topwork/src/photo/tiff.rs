@@ -99,7 +99,7 @@ fn palette<R: Read + Seek>(decoder: &mut Decoder<R>, colour: ColorType) -> Resul
     let ColorType::Gray(depth @ (1 | 2 | 4 | 8)) = colour else {
         return Err(Unreadable::unsupported(format!("a palette for {colour:?}")));
     };
-    let map = decoder.find_tag_unsigned_vec::<u16>(Tag::ColorMap).ok().flatten().unwrap_or_default();
+    let map = decoder.find_tag_unsigned_vec::<u16>(Tag::ColorMap).map_err(unreadable)?.unwrap_or_default();
     let count = 1 << depth;
     if map.len() != 3 * count {
         return Err(Unreadable::corrupt(format!("a palette of {} numbers, not {}", map.len(), 3 * count)));
