@@ -419,6 +419,7 @@ fn black_png(width: u32, height: u32, depth: u8, colour: u8, extra: &[u8]) -> Ve
 }
 
 /// Small files that could cost much: name, bytes, and the megabytes that decoding them may hold at the most.
+#[cfg(target_os = "linux")]
 fn hostile_files() -> Vec<(&'static str, Vec<u8>, u64)> {
     // 158 million bytes unpacked.
     let bomb = deflated_zeros(158_000_000);
@@ -445,12 +446,14 @@ fn hostile_files() -> Vec<(&'static str, Vec<u8>, u64)> {
     ]
 }
 
+#[cfg(target_os = "linux")]
 fn png_with_much_data(data: &[u8]) -> Vec<u8> {
     let header = [&8u32.to_be_bytes()[..], &8u32.to_be_bytes(), &[8, 2, 0, 0, 0]].concat();
     [b"\x89PNG\r\n\x1a\n", &chunk(b"IHDR", &header)[..], &chunk(b"IDAT", data), &chunk(b"IEND", b"")].concat()
 }
 
 /// The size of the first page changed, nothing else.
+#[cfg(target_os = "linux")]
 fn tiff_of_size(width: u32, height: u32) -> Vec<u8> {
     let mut bytes = file("rgb-raw.tif");
     let directory = u32::from_le_bytes(bytes[4..8].try_into().unwrap()) as usize;
