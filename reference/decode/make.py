@@ -110,6 +110,96 @@ def jpegs():
         add(f"orientation-invalid-{name}.jpg", data, pillow(data), tolerance=3)
 
 
+def written(planes, size, samplings, adobe=None):
+    """A baseline JPEG of planes that are sampled as no common program does it; all Huffman codes have one length."""
+    zigzag = sorted(((v, u) for v in range(8) for u in range(8)), key=lambda at: (sum(at), at[sum(at) % 2]))
+    waves = np.array([[np.cos((2 * x + 1) * u * np.pi / 16) * (0.5 if u else 0.125**0.5) for x in range(8)]
+                      for u in range(8)])
+    symbols = [0, 0xF0] + [run << 4 | bits for run in range(16) for bits in range(1, 11)]
+    stream = []
+
+    def put(value, count):
+        stream.append(format(value, f"0{count}b") if count else "")
+
+    def put_number(value, count):
+        put(value if value >= 0 else value + (1 << count) - 1, count)
+
+    def put_block(block, before):
+        values = np.round(waves @ (block - 128.0) @ waves.T).astype(int)
+        values = [int(values[at]) for at in zigzag]
+        step = values[0] - before
+        put(abs(step).bit_length(), 4)
+        put_number(step, abs(step).bit_length())
+        run = 0
+        for value in values[1:]:
+            if value == 0:
+                run += 1
+                continue
+            for _ in range(run // 16):
+                put(symbols.index(0xF0), 8)
+            put(symbols.index((run % 16) << 4 | abs(value).bit_length()), 8)
+            put_number(value, abs(value).bit_length())
+            run = 0
+        if run:
+            put(symbols.index(0), 8)
+        return values[0]
+
+    width, height = size
+    most = [max(sampling[axis] for sampling in samplings) for axis in (0, 1)]
+    across, down = -(-width // (8 * most[0])), -(-height // (8 * most[1]))
+    small = []
+    for plane, (h, v) in zip(planes, samplings):
+        y, x = np.mgrid[0:down * v * 8, 0:across * h * 8]
+        small.append(plane[np.minimum(y * most[1] // v, height - 1), np.minimum(x * most[0] // h, width - 1)])
+    before = [0] * len(planes)
+    for row in range(down):
+        for column in range(across):
+            for index, (h, v) in enumerate(samplings):
+                for y in range(row * v, row * v + v):
+                    for x in range(column * h, column * h + h):
+                        block = small[index][y * 8:y * 8 + 8, x * 8:x * 8 + 8]
+                        before[index] = put_block(block, before[index])
+    stream = "".join(stream)
+    stream += "1" * (-len(stream) % 8)
+    data = bytes(int(stream[at:at + 8], 2) for at in range(0, len(stream), 8)).replace(b"\xff", b"\xff\0")
+
+    def segment(marker, content):
+        return bytes([0xFF, marker]) + struct.pack(">H", len(content) + 2) + content
+
+    count = bytes([len(planes)])
+    frame = b"".join(bytes([index + 1, h << 4 | v, 0]) for index, (h, v) in enumerate(samplings))
+    codes = bytes([0, 0, 0, 0, 12] + [0] * 12) + bytes(range(12))
+    codes += bytes([0x10] + [0] * 7 + [len(symbols)] + [0] * 8) + bytes(symbols)
+    return b"".join([
+        b"\xff\xd8", segment(0xEE, b"Adobe\0\x64\0\0\0\0" + bytes([adobe])) if adobe is not None else b"",
+        segment(0xDB, b"\0" + b"\1" * 64), segment(0xC0, b"\x08" + struct.pack(">HH", height, width) + count + frame),
+        segment(0xC4, codes), segment(0xDA, count + b"".join(bytes([i + 1, 0]) for i in range(len(planes))) + b"\0\x3f\0"),
+        data, b"\xff\xd9"])
+
+
+def odd_jpegs():
+    colours = np.asarray(Image.fromarray(scene(53, 29)).convert("YCbCr"))
+    planes = [colours[:, :, index] for index in range(3)]
+    one = [(1, 1)] * 2
+    for name, samplings in [("1x1", [(1, 1)] + one), ("2x1", [(2, 1)] + one),
+                            ("1x3", [(1, 3)] + one), ("4x2", [(4, 2)] + one),
+                            ("1x4", [(1, 4)] + one), ("uneven", [(2, 2), (2, 1), (1, 2)]),
+                            ("blue-only", [(2, 2), (1, 1), (2, 2)])]:
+        jpeg(f"sampling-{name}.jpg", written(planes, (53, 29), samplings), tolerance=8)
+    # zune-jpeg cannot decode three columns, and makes wrong pixels of chroma finer than luma.
+    refused("sampling-3x1.jpg", written(planes, (53, 29), [(3, 1)] + one))
+    refused("sampling-fine-chroma.jpg", written(planes, (53, 29), [(1, 1), (2, 2), (2, 2)]))
+    # More than ten blocks a unit, and a ratio that is no whole number: libjpeg-turbo refuses them.
+    refused("sampling-4x4.jpg", written(planes, (53, 29), [(4, 4)] + one))
+    refused("sampling-3-to-2.jpg", written(planes, (53, 29), [(3, 1), (2, 1), (2, 1)]))
+    key = 40 + np.mgrid[0:29, 0:53][1].astype(np.uint8) * 3
+    for name, samplings in [("ycck", [(1, 1)] * 4), ("ycck-420", [(2, 2), (1, 1), (1, 1), (2, 2)])]:
+        jpeg(f"{name}.jpg", written(planes + [key], (53, 29), samplings, adobe=2), tolerance=8)
+    # Pillow refuses a second start marker, as its libjpeg-turbo does.
+    plain = encoded(Image.fromarray(scene(37, 29)), "JPEG", quality=88)
+    add("two-starts.jpg", b"\xff\xd8" + plain, pillow(plain), tolerance=3)
+
+
 def chunk(kind, data):
     return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
 
@@ -168,6 +258,21 @@ def pngs():
         block = chunk(b"eXIf", exif(value))
         where = {"before": block} if value % 2 else {"after": block}
         add(f"orientation-{value}.png", png(13, 11, 8, 2, pixels.reshape(11, -1), **where), upright(pixels, value))
+
+
+def tiff(order, data, tags):
+    """One page: the data from the eighth byte on, then the directory."""
+    data += b"\0" * (len(data) % 2)
+    header = (b"II*\0" if order == "<" else b"MM\0*") + struct.pack(order + "I", 8 + len(data))
+    directory = struct.pack(order + "H", len(tags))
+    for tag, kind, count, value in tags:
+        stored = struct.pack(order + "HH", value, 0) if (kind, count) == (3, 1) else struct.pack(order + "I", value)
+        directory += struct.pack(order + "HHI", tag, kind, count) + stored
+    return header + data + directory + struct.pack(order + "I", 0)
+
+
+def refused(name, data):
+    (HERE / "refused" / name).write_bytes(data)
 
 
 def interlaced(pixels):
@@ -238,6 +343,22 @@ def others():
     add("cmyk.tif", encoded(image.convert("CMYK"), "TIFF"), np.asarray(image.convert("CMYK").convert("RGB")))
     add("grey-16.tif", encoded(Image.fromarray(np.asarray(grey).astype(np.uint16) * 256 + 99), "TIFF"), grey3)
     add("rgba.tif", encoded(Image.fromarray(np.concatenate([pixels, alpha], -1)), "TIFF"), over_white(pixels, alpha))
+    add("palette.tif", encoded(few, "TIFF"), shown)
+    for order in "<>":
+        indices = np.asarray(few)
+        rows = b"".join(packed(line, 4) for line in indices)
+        map16 = b"".join(struct.pack(order + "H", value * 257) for value in np.array(few.getpalette()[:48]).reshape(-1, 3).T.ravel())
+        tags = [(256, 3, 1, 13), (257, 3, 1, 11), (258, 3, 1, 4), (259, 3, 1, 1), (262, 3, 1, 3), (273, 4, 1, 8),
+                (277, 3, 1, 1), (278, 3, 1, 11), (279, 4, 1, len(rows)), (320, 3, 48, 8 + len(rows))]
+        add(f"palette-4-{'little' if order == '<' else 'big'}.tif", tiff(order, rows + map16, tags), shown)
+    multiplied = np.concatenate([(pixels.astype(np.uint32) * alpha // 255).astype(np.uint8), alpha], -1)
+    tags = [(256, 3, 1, 13), (257, 3, 1, 11), (258, 3, 1, 8), (259, 3, 1, 1), (262, 3, 1, 2), (273, 4, 1, 8),
+            (277, 3, 1, 4), (278, 3, 1, 11), (279, 4, 1, multiplied.size), (338, 3, 1, 1)]
+    tags[2] = (258, 3, 4, 8 + multiplied.size)
+    add("associated-alpha.tif", tiff("<", multiplied.tobytes() + struct.pack("<4H", 8, 8, 8, 8), tags),
+        multiplied[:, :, :3] + (255 - alpha))
+    refused("lab.tif", encoded(image.convert("LAB"), "TIFF"))
+    refused("float.tif", encoded(image.convert("F"), "TIFF"))
     add("pages.tif", encoded(image, "TIFF", save_all=True, append_images=[image.rotate(180)]), pixels)
     for value in (2, 6):
         add(f"orientation-{value}.tif", encoded(image, "TIFF", tiffinfo={274: value}), upright(pixels, value))
@@ -252,11 +373,11 @@ def others():
 
 
 def main():
-    for folder in ("photos", "expected"):
+    for folder in ("photos", "expected", "refused"):
         (HERE / folder).mkdir(exist_ok=True)
         for old in (HERE / folder).iterdir():
             old.unlink()
-    for make in (jpegs, pngs, others):
+    for make in (jpegs, odd_jpegs, pngs, others):
         make()
     with (HERE / "cases.csv").open("w", newline="") as file:
         rows = csv.writer(file, lineterminator="\n")

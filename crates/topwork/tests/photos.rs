@@ -2,6 +2,7 @@
 
 #![allow(clippy::unwrap_used, clippy::print_stderr)]
 
+use jpeg_encoder::SamplingFactor;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 use topwork::photo::{Limits, Photo, Reason, Unreadable, decode, read};
@@ -141,6 +142,27 @@ fn what_is_no_photo_is_refused_by_name() {
     assert!(failures.is_empty(), "{}", failures.join("\n"));
 }
 
+/// Files that other programs make and this one does not decode.
+#[test]
+fn rare_kinds_are_refused_by_name() {
+    let cases = [
+        ("lab.tif", Reason::Unsupported, "Lab"),
+        ("float.tif", Reason::Unsupported, "float"),
+        ("sampling-3x1.jpg", Reason::Unsupported, "three columns"),
+        ("sampling-fine-chroma.jpg", Reason::Unsupported, "coarsely"),
+        ("sampling-4x4.jpg", Reason::Unsupported, "sampling"),
+        ("sampling-3-to-2.jpg", Reason::Unsupported, "sampling"),
+    ];
+    let mut failures = Vec::new();
+    for (name, reason, word) in cases {
+        match decoded(&std::fs::read(reference().join("refused").join(name)).unwrap()) {
+            Err(error) if error.reason == reason && error.detail.contains(word) => {}
+            outcome => failures.push(format!("{name}: {:?}", outcome.map(|photo| photo.pixels.len()))),
+        }
+    }
+    assert!(failures.is_empty(), "{}", failures.join("\n"));
+}
+
 /// A JPEG with another coding and depth in its frame header.
 fn with_frame(marker: u8, depth: u8) -> Vec<u8> {
     let mut bytes = file("baseline-444.jpg");
@@ -240,6 +262,9 @@ fn limits_are_the_callers() {
     assert_eq!(reason(Limits { pixels: 13 * 11, ..Limits::default() }), Ok(()));
     assert_eq!(reason(Limits { pixels: 13 * 11 - 1, ..Limits::default() }), Err(Reason::TooLarge));
     assert_eq!(reason(Limits { bytes: 99, ..Limits::default() }), Err(Reason::TooLarge));
+    let of_jpeg =
+        |limits: Limits| decode(&file("baseline-444.jpg"), &limits).map(|_| ()).map_err(|error| error.reason);
+    assert_eq!(of_jpeg(Limits { jpeg_data: 99, ..Limits::default() }), Err(Reason::TooLarge));
     assert_eq!(reason(Limits { memory: 999, ..Limits::default() }), Err(Reason::TooLarge));
     let scans = Limits { scans: 500, scanned_pixels: 500 * 37 * 29, ..Limits::default() };
     assert_ne!(
@@ -343,4 +368,199 @@ fn only_regular_files_are_opened() {
     }
     let device = read(Path::new("/dev/zero"), &limits).map_err(|error| error.reason);
     assert_eq!(device, Err(Reason::NotAFile));
+}
+
+/// A zlib stream of zeros, 158 of them in a byte.
+fn deflated_zeros(count: usize) -> Vec<u8> {
+    let mut bits = Vec::with_capacity(count / 19 + 64);
+    // Codes go in from their highest bit: the last block with fixed codes, one zero, copies of 258 from one back.
+    bits.extend([1, 1, 0]);
+    bits.extend([0, 0, 1, 1, 0, 0, 0, 0]);
+    for _ in 0..(count - 1) / 258 {
+        bits.extend([1, 1, 0, 0, 0, 1, 0, 1, 0, 0, 0, 0, 0]);
+    }
+    for _ in 0..(count - 1) % 258 {
+        bits.extend([0, 0, 1, 1, 0, 0, 0, 0]);
+    }
+    bits.extend([0; 7]);
+    let mut stream = vec![0x78, 0x01];
+    stream.extend(bits.chunks(8).map(|byte| byte.iter().rev().fold(0, |sum, bit| sum << 1 | bit)));
+    // Adler-32 of zeros.
+    stream.extend((((count % 65_521) as u32) << 16 | 1).to_be_bytes());
+    stream
+}
+
+fn chunk(kind: &[u8; 4], data: &[u8]) -> Vec<u8> {
+    let named = [kind, data].concat();
+    [&(data.len() as u32).to_be_bytes(), &named[..], &crc32_fast(&named).to_be_bytes()].concat()
+}
+
+/// CRC-32 through a table, for large chunks.
+fn crc32_fast(bytes: &[u8]) -> u32 {
+    let table: Vec<u32> = (0..256u32)
+        .map(|byte| (0..8).fold(byte, |crc, _| (crc >> 1) ^ (0xedb8_8320 & (crc & 1).wrapping_neg())))
+        .collect();
+    !bytes.iter().fold(!0, |crc: u32, byte| (crc >> 8) ^ table[((crc ^ u32::from(*byte)) & 0xff) as usize])
+}
+
+/// A PNG all zeros: `colour` as in its header.
+fn black_png(width: u32, height: u32, depth: u8, colour: u8, extra: &[u8]) -> Vec<u8> {
+    let samples = match colour {
+        2 => 3,
+        4 => 2,
+        6 => 4,
+        _ => 1,
+    };
+    let line = 1 + (width as usize * samples * usize::from(depth)).div_ceil(8);
+    let header = [&width.to_be_bytes()[..], &height.to_be_bytes(), &[depth, colour, 0, 0, 0]].concat();
+    let data = deflated_zeros(line * height as usize);
+    [b"\x89PNG\r\n\x1a\n", &chunk(b"IHDR", &header)[..], extra, &chunk(b"IDAT", &data), &chunk(b"IEND", b"")]
+        .concat()
+}
+
+/// Small files that could cost much: name, bytes, and the megabytes that decoding them may hold at the most.
+#[cfg(target_os = "linux")]
+fn hostile_files() -> Vec<(&'static str, Vec<u8>, u64)> {
+    // 158 million bytes unpacked.
+    let bomb = deflated_zeros(158_000_000);
+    let text = chunk(b"zTXt", &[b"Comment\0\0", &bomb[..]].concat());
+    let long_text = chunk(b"iTXt", &[b"Comment\0\x01\0\0\0", &bomb[..]].concat());
+    let profile = chunk(b"iCCP", &[b"profile\0\0", &bomb[..]].concat());
+    let mut gif = file("still.gif");
+    gif[6..10].copy_from_slice(&[0x00, 0x30, 0x00, 0x30]);
+    vec![
+        ("PNG with a text of 158 MB", black_png(8, 8, 8, 2, &text), 60),
+        ("PNG with an international text of 158 MB", black_png(8, 8, 8, 2, &long_text), 60),
+        ("PNG with a profile of 158 MB", black_png(8, 8, 8, 2, &profile), 60),
+        ("PNG with 158 MB behind its pixels", png_with_much_data(&bomb), 60),
+        ("PNG of 60,000 x 60,000", png_of_size(60_000, 60_000), 40),
+        ("PNG of 12,000 x 12,000 in half a kilobyte", png_of_size(12_000, 12_000), 40),
+        ("GIF of 12,288 x 12,288 with a small frame", gif, 40),
+        ("JPEG of 13,000 x 13,000 in a kilobyte", with_size("baseline-420.jpg", 13_000, 13_000), 40),
+        ("progressive JPEG of 16,000 x 11,000", with_size("progressive-420.jpg", 16_000, 11_000), 40),
+        ("progressive JPEG of 500 scans", with_scans(480, 37, 29), 40),
+        ("BMP of 12,000 x 12,000 in half a kilobyte", bmp_of_size(12_000, 12_000), 40),
+        ("TIFF of 12,000 x 12,000 in a kilobyte", tiff_of_size(12_000, 12_000), 40),
+        ("TIFF of 7,000 x 7,000 in a kilobyte", tiff_of_size(7_000, 7_000), 400),
+        ("PNG of 12,000 x 2,000 in 460 kB", black_png(12_000, 2_000, 8, 2, &[]), 250),
+    ]
+}
+
+#[cfg(target_os = "linux")]
+fn png_with_much_data(data: &[u8]) -> Vec<u8> {
+    let header = [&8u32.to_be_bytes()[..], &8u32.to_be_bytes(), &[8, 2, 0, 0, 0]].concat();
+    [b"\x89PNG\r\n\x1a\n", &chunk(b"IHDR", &header)[..], &chunk(b"IDAT", data), &chunk(b"IEND", b"")].concat()
+}
+
+/// The size of the first page changed, nothing else.
+#[cfg(target_os = "linux")]
+fn tiff_of_size(width: u32, height: u32) -> Vec<u8> {
+    let mut bytes = file("rgb-raw.tif");
+    let directory = u32::from_le_bytes(bytes[4..8].try_into().unwrap()) as usize;
+    let entries = u16::from_le_bytes(bytes[directory..directory + 2].try_into().unwrap());
+    for entry in 0..usize::from(entries) {
+        let at = directory + 2 + entry * 12;
+        let value = match u16::from_le_bytes(bytes[at..at + 2].try_into().unwrap()) {
+            256 => width,
+            257 | 278 => height,
+            _ => continue,
+        };
+        bytes[at + 2..at + 4].copy_from_slice(&4u16.to_le_bytes());
+        bytes[at + 8..at + 12].copy_from_slice(&value.to_le_bytes());
+    }
+    bytes
+}
+
+const CHILD: &str = "TOPWORK_TEST_HOSTILE_FILE";
+
+/// Each hostile file in a process of its own, whose largest memory the kernel knows.
+#[test]
+#[cfg(target_os = "linux")]
+fn hostile_files_end_soon_in_bounded_memory() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut failures = Vec::new();
+    for (name, bytes, megabytes) in hostile_files() {
+        let path = folder.path().join("hostile");
+        std::fs::write(&path, &bytes).unwrap();
+        let child = std::process::Command::new(std::env::current_exe().unwrap())
+            .args(["--exact", "decode_one_file_of_another_process", "--ignored", "--nocapture"])
+            .env(CHILD, &path)
+            .output()
+            .unwrap();
+        let output = String::from_utf8_lossy(&child.stderr).into_owned();
+        let number = |key: &str| {
+            let line = output.lines().find_map(|line| line.strip_prefix(key))?;
+            line.trim().parse::<u64>().ok()
+        };
+        let (Some(kilobytes), Some(milliseconds)) = (number("kilobytes:"), number("milliseconds:")) else {
+            failures.push(format!("{name}: no answer: {output}"));
+            continue;
+        };
+        let verdict = output.lines().find_map(|line| line.strip_prefix("verdict:")).unwrap_or("");
+        eprintln!("{name}: {} bytes, {milliseconds} ms, {} MB:{verdict}", bytes.len(), kilobytes / 1_000);
+        if kilobytes > megabytes * 1_000 {
+            failures.push(format!("{name}: {kilobytes} kB, {megabytes} MB are allowed"));
+        }
+        if u128::from(milliseconds) > LONGEST.as_millis() {
+            failures.push(format!("{name}: {milliseconds} ms"));
+        }
+    }
+    assert!(failures.is_empty(), "{}", failures.join("\n"));
+}
+
+/// What the test above runs as another process.
+#[test]
+#[ignore = "run by hostile_files_end_soon_in_bounded_memory"]
+fn decode_one_file_of_another_process() {
+    let Some(path) = std::env::var_os(CHILD) else { return };
+    let bytes = std::fs::read(path).unwrap();
+    let start = Instant::now();
+    let outcome = decoded(&bytes);
+    eprintln!("\nmilliseconds: {}", start.elapsed().as_millis());
+    match outcome {
+        Ok(photo) => eprintln!("verdict: {} x {}", photo.width, photo.height),
+        Err(error) => eprintln!("verdict: {error}"),
+    }
+    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let peak = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).unwrap_or("");
+    eprintln!("kilobytes: {}", peak.trim().trim_end_matches(" kB"));
+}
+
+/// How long the largest files take that are not refused: run it alone, in release.
+///
+///     cargo test --release -p topwork --test photos -- --ignored --nocapture largest_files
+#[test]
+#[ignore = "takes a gigabyte of memory; a measurement"]
+fn largest_files_take_less_than_two_seconds() {
+    let side = 12_300;
+    let mut files = vec![
+        ("PNG, grey of 1 bit", black_png(side, side, 1, 0, &[])),
+        ("PNG, RGB of 8 bits", black_png(side, side, 8, 2, &[])),
+        ("PNG, RGB and alpha of 8 bits", black_png(side, side, 8, 6, &[])),
+        ("PNG, RGB and alpha of 16 bits", black_png(side, side, 16, 6, &[])),
+    ];
+    let mut noise = Noise(1);
+    for (name, side, progressive, sampling) in [
+        ("JPEG of noise, 4:4:4", 4_950u16, false, SamplingFactor::F_1_1),
+        ("JPEG of noise, 4:2:0", 6_000, false, SamplingFactor::F_2_2),
+        ("progressive JPEG of noise", 4_000, true, SamplingFactor::F_1_1),
+    ] {
+        let pixels: Vec<u8> =
+            (0..usize::from(side) * usize::from(side) * 3).map(|_| noise.next(256) as u8).collect();
+        let mut bytes = Vec::new();
+        let mut encoder = jpeg_encoder::Encoder::new(&mut bytes, 100);
+        encoder.set_progressive(progressive);
+        encoder.set_sampling_factor(sampling);
+        encoder.encode(&pixels, side, side, jpeg_encoder::ColorType::Rgb).unwrap();
+        files.push((name, bytes));
+    }
+    for (name, bytes) in files {
+        let start = Instant::now();
+        let outcome = decoded(&bytes).map(|photo| (photo.width, photo.height));
+        let seconds = start.elapsed().as_secs_f64();
+        assert!(outcome.is_ok(), "{name}: {outcome:?}");
+        let speed = bytes.len() as f64 / seconds / 1e6;
+        eprintln!("{name}: {} bytes, {seconds:.2} s, {speed:.0} MB/s", bytes.len());
+        assert!(seconds < LONGEST.as_secs_f64(), "{name}: {seconds:.2} s");
+    }
 }

@@ -19,27 +19,38 @@ pub(super) fn orientation(block: &[u8]) -> Orientation {
 
 /// The first 16-bit value of a tag of the first directory.
 pub(super) fn tag(block: &[u8], wanted: u16) -> Option<u16> {
-    let big = match block.get(..4)? {
-        b"II*\0" => false,
-        b"MM\0*" => true,
-        _ => return None,
-    };
-    let short = |at: usize| {
-        let bytes = block.get(at..at.checked_add(2)?)?.try_into().ok()?;
-        Some(if big { u16::from_be_bytes(bytes) } else { u16::from_le_bytes(bytes) })
-    };
-    let long = |at: usize| {
-        let bytes = block.get(at..at.checked_add(4)?)?.try_into().ok()?;
-        Some(if big { u32::from_be_bytes(bytes) } else { u32::from_le_bytes(bytes) })
-    };
-    let directory = usize::try_from(long(4)?).ok()?;
-    let entries = usize::from(short(directory)?);
+    short(block, tag_place(block, wanted)?)
+}
+
+/// Where that value stands.
+pub(super) fn tag_place(block: &[u8], wanted: u16) -> Option<usize> {
+    let directory = usize::try_from(long(block, 4)?).ok()?;
+    let entries = usize::from(short(block, directory)?);
     for entry in 0..entries {
         let at = directory.checked_add(2 + entry * 12)?;
-        if short(at)? == wanted {
-            let is_short = short(at + 2)? == SHORT && long(at + 4)? >= 1;
-            return if is_short { short(at + 8) } else { None };
+        if short(block, at)? == wanted {
+            let is_short = short(block, at + 2)? == SHORT && long(block, at + 4)? >= 1;
+            return is_short.then_some(at + 8);
         }
     }
     None
+}
+
+/// Whether the first byte of a number is its highest.
+pub(super) fn is_big_endian(block: &[u8]) -> Option<bool> {
+    match block.get(..4)? {
+        b"II*\0" => Some(false),
+        b"MM\0*" => Some(true),
+        _ => None,
+    }
+}
+
+fn short(block: &[u8], at: usize) -> Option<u16> {
+    let bytes = block.get(at..at.checked_add(2)?)?.try_into().ok()?;
+    Some(if is_big_endian(block)? { u16::from_be_bytes(bytes) } else { u16::from_le_bytes(bytes) })
+}
+
+fn long(block: &[u8], at: usize) -> Option<u32> {
+    let bytes = block.get(at..at.checked_add(4)?)?.try_into().ok()?;
+    Some(if is_big_endian(block)? { u32::from_be_bytes(bytes) } else { u32::from_le_bytes(bytes) })
 }

@@ -39,6 +39,20 @@ pub(super) fn over_white(sample: u8, alpha: u8) -> u8 {
     ((sample * alpha + 255 * (255 - alpha) + 127) / 255) as u8
 }
 
+/// RGB of 8-bit samples whose colours are multiplied by their alpha already; transparent parts lie over white.
+pub(super) fn multiplied_rgb(layout: Layout, samples: &[u8]) -> Vec<u8> {
+    let pixels = samples.chunks_exact(layout.samples());
+    let over = |sample: u8, alpha: u8| sample.saturating_add(255 - alpha);
+    match layout {
+        Layout::Rgb => samples.to_vec(),
+        Layout::Grey => pixels.flat_map(|pixel| [pixel[0]; 3]).collect(),
+        Layout::GreyAlpha => pixels.flat_map(|pixel| [over(pixel[0], pixel[1]); 3]).collect(),
+        Layout::RgbAlpha => {
+            pixels.flat_map(|pixel| [0, 1, 2].map(|channel| over(pixel[channel], pixel[3]))).collect()
+        }
+    }
+}
+
 /// Cyan, magenta, yellow and black, 0 for no ink, to RGB as Pillow's `cmyk2rgb` does.
 pub(super) fn rgb_of_ink([cyan, magenta, yellow, key]: [u8; 4]) -> [u8; 3] {
     let light = u32::from(255 - key);

@@ -1,21 +1,43 @@
-//! TIFF, by the tiff crate: the first page, grey of 1 to 16 bits, RGB of 8 or 16, CMYK of 8.
+//! TIFF, by the tiff crate: the first page, grey of 1 to 16 bits, palettes, RGB of 8 or 16, CMYK of 8.
 //!
-//! Palettes, YCbCr, Lab, planes, floating-point numbers and pages that are previews are refused by name.
+//! YCbCr, Lab, planes, floating-point numbers and pages that are previews are refused by name.
 
 use super::orientation::Orientation;
 use super::pixels::{self, Layout};
 use super::{Decoded, Limits, Photo, Unreadable, exif};
-use std::io::{Cursor, ErrorKind};
+use std::io::{Cursor, ErrorKind, Read, Seek};
 use tiff::decoder::{Decoder, DecodingResult};
 use tiff::tags::Tag;
 use tiff::{ColorType, TiffError};
 
 /// Planar configuration: the samples of a pixel lie apart.
 const PLANES: u32 = 2;
+/// Sample format: floating-point numbers.
+const FLOATING: u16 = 3;
 /// Extra samples: alpha by which the colours are multiplied already.
 const ASSOCIATED_ALPHA: u32 = 1;
+/// What the samples mean, and two of the meanings.
+const INTERPRETATION: u16 = 262;
+const BLACK_IS_ZERO: u16 = 1;
+const PALETTE: u16 = 3;
 
 pub(super) fn decode(bytes: &[u8], limits: &Limits) -> Result<Decoded, Unreadable> {
+    if let Some(place) = exif::tag_place(bytes, INTERPRETATION)
+        && exif::tag(bytes, INTERPRETATION) == Some(PALETTE)
+    {
+        // The tiff crate knows no palettes: the places in it are read as grey.
+        let mut grey = bytes.to_vec();
+        let meaning = match exif::is_big_endian(bytes) {
+            Some(true) => BLACK_IS_ZERO.to_be_bytes(),
+            _ => BLACK_IS_ZERO.to_le_bytes(),
+        };
+        grey[place..place + 2].copy_from_slice(&meaning);
+        return decode_as(&grey, limits, true);
+    }
+    decode_as(bytes, limits, false)
+}
+
+fn decode_as(bytes: &[u8], limits: &Limits, has_palette: bool) -> Result<Decoded, Unreadable> {
     let mut decoder = Decoder::new(Cursor::new(bytes)).map_err(unreadable)?;
     let (width, height) = decoder.dimensions().map_err(unreadable)?;
     // Up to four samples of 16 bits, the same as bytes, and the result.
@@ -35,6 +57,10 @@ pub(super) fn decode(bytes: &[u8], limits: &Limits) -> Result<Decoded, Unreadabl
     {
         return Err(Unreadable::unsupported("samples in separate planes"));
     }
+    let formats = decoder.find_tag_unsigned_vec::<u16>(Tag::SampleFormat).ok().flatten().unwrap_or_default();
+    if formats.contains(&FLOATING) {
+        return Err(Unreadable::unsupported("floating-point samples"));
+    }
     let colour = decoder.colortype().map_err(unreadable)?;
     let extra = decoder.find_tag_unsigned_vec::<u32>(Tag::ExtraSamples).ok().flatten().unwrap_or_default();
     let layout = match colour {
@@ -45,17 +71,21 @@ pub(super) fn decode(bytes: &[u8], limits: &Limits) -> Result<Decoded, Unreadabl
         ColorType::CMYK(8) => None,
         _ => return Err(Unreadable::unsupported(format!("{colour:?}"))),
     };
-    if extra.contains(&ASSOCIATED_ALPHA) {
-        return Err(Unreadable::unsupported("colours multiplied by their alpha"));
-    }
+    let has_associated_alpha = extra.contains(&ASSOCIATED_ALPHA);
+    let palette = if has_palette { Some(palette(&mut decoder, colour)?) } else { None };
     let samples = match decoder.read_image().map_err(unreadable)? {
         DecodingResult::U8(samples) => samples,
         DecodingResult::U16(samples) => samples.into_iter().map(|sample| (sample >> 8) as u8).collect(),
         _ => return Err(Unreadable::unsupported("samples that are not whole numbers of 8 or 16 bits")),
     };
-    let pixels = match layout {
-        Some(layout) => pixels::rgb(layout, widened(samples, colour, width as usize)),
-        None => samples.as_chunks().0.iter().flat_map(|ink| pixels::rgb_of_ink(*ink)).collect(),
+    let pixels = match (layout, palette) {
+        (Some(_), Some(palette)) => {
+            let places = unpacked(samples, colour, width as usize);
+            places.into_iter().flat_map(|place| palette[usize::from(place)]).collect()
+        }
+        (Some(layout), None) if has_associated_alpha => pixels::multiplied_rgb(layout, &samples),
+        (Some(layout), None) => pixels::rgb(layout, widened(samples, colour, width as usize)),
+        (None, _) => samples.as_chunks().0.iter().flat_map(|ink| pixels::rgb_of_ink(*ink)).collect(),
     };
     if pixels.len() as u64 != u64::from(width) * u64::from(height) * 3 {
         return Err(Unreadable::corrupt("more or fewer pixels than declared"));
@@ -64,18 +94,37 @@ pub(super) fn decode(bytes: &[u8], limits: &Limits) -> Result<Decoded, Unreadabl
     Ok(Decoded { photo: Photo { width, height, pixels }, orientation })
 }
 
-/// Grey of fewer than 8 bits, which is packed row by row, as bytes.
+/// The colours that the samples are places in, for all values that a sample can have.
+fn palette<R: Read + Seek>(decoder: &mut Decoder<R>, colour: ColorType) -> Result<Vec<[u8; 3]>, Unreadable> {
+    let ColorType::Gray(depth @ (1 | 2 | 4 | 8)) = colour else {
+        return Err(Unreadable::unsupported(format!("a palette for {colour:?}")));
+    };
+    let map = decoder.find_tag_unsigned_vec::<u16>(Tag::ColorMap).map_err(unreadable)?.unwrap_or_default();
+    let count = 1 << depth;
+    if map.len() != 3 * count {
+        return Err(Unreadable::corrupt(format!("a palette of {} numbers, not {}", map.len(), 3 * count)));
+    }
+    // All reds come first. Their 16 bits are the byte of the colour twice, or followed by zeros.
+    Ok((0..count).map(|place| [0, 1, 2].map(|channel| (map[channel * count + place] >> 8) as u8)).collect())
+}
+
+/// Grey of fewer than 8 bits as bytes from 0 to 255.
 fn widened(samples: Vec<u8>, colour: ColorType, width: usize) -> Vec<u8> {
+    let ColorType::Gray(depth @ (1 | 2 | 4)) = colour else { return samples };
+    let largest = (1u8 << depth) - 1;
+    unpacked(samples, colour, width).into_iter().map(|sample| sample * (255 / largest)).collect()
+}
+
+/// Samples of fewer than 8 bits, which are packed row by row, as bytes.
+fn unpacked(samples: Vec<u8>, colour: ColorType, width: usize) -> Vec<u8> {
     let ColorType::Gray(depth @ (1 | 2 | 4)) = colour else { return samples };
     let depth = usize::from(depth);
     let (per_byte, largest) = (8 / depth, (1 << depth) - 1);
-    let rows = samples.chunks_exact(width.div_ceil(per_byte));
-    let row = |row: &[u8]| -> Vec<u8> {
-        let sample =
-            |column: usize| row[column / per_byte] >> ((per_byte - 1 - column % per_byte) * depth) & largest;
-        (0..width).map(|column| sample(column) * (255 / largest)).collect()
+    let sample = |row: &[u8], column: usize| {
+        row[column / per_byte] >> ((per_byte - 1 - column % per_byte) * depth) & largest
     };
-    rows.flat_map(row).collect()
+    let rows = samples.chunks_exact(width.div_ceil(per_byte));
+    rows.flat_map(|row| (0..width).map(move |column| sample(row, column))).collect()
 }
 
 fn unreadable(error: TiffError) -> Unreadable {

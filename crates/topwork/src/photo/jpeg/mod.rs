@@ -27,6 +27,7 @@ pub(super) fn decode(bytes: &[u8], limits: &Limits) -> Result<Decoded, Unreadabl
     let colour = Colour::of(&structure)?;
     limits.check_size(width, height, structure.bytes_per_pixel() + colour.bytes_per_pixel())?;
     limits.check_scans(structure.scans.len() as u32, width * height)?;
+    limits.check_jpeg_data(structure.data)?;
     structure.check_amount()?;
     let orientation = structure.exif.map_or(Orientation::UPRIGHT, exif::orientation);
     let pixels = if structure.has_end {

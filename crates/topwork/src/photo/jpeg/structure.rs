@@ -1,7 +1,8 @@
 //! The structure of a JPEG file: its segments and scans, without decoding any of them.
 //!
-//! It follows libjpeg-turbo (`jdmarker.c`) in what it forgives: bytes between segments, fill bytes, a second
-//! start marker, anything behind the end marker, and a missing end marker.
+//! It follows libjpeg-turbo (`jdmarker.c`) in what it forgives: bytes between segments, fill bytes, anything
+//! behind the end marker, and a missing end marker; and forgives a second start marker, which libjpeg-turbo does
+//! not.
 
 use super::super::Unreadable;
 
@@ -11,6 +12,8 @@ const SOS: u8 = 0xda;
 const DQT: u8 = 0xdb;
 const DHT: u8 = 0xc4;
 const DRI: u8 = 0xdd;
+/// Blocks that the components of a scan may have in one unit.
+const MOST_BLOCKS: u32 = 10;
 
 /// What a JPEG file holds.
 pub(super) struct Structure<'a> {
@@ -31,7 +34,7 @@ pub(super) struct Structure<'a> {
     /// are renamed 1, 2, 3, 4, so that zune-jpeg draws no conclusions from their names.
     stream: Vec<u8>,
     /// Bytes of all scans.
-    data: u64,
+    pub(super) data: u64,
 }
 
 /// A component as the frame header declares it.
@@ -214,6 +217,22 @@ impl<'a> Structure<'a> {
             self.components.push(Component { name: *name, horizontal, vertical });
             header[6 + index * 3] = index as u8 + 1;
         }
+        let (most_horizontal, most_vertical) = self.largest_sampling();
+        for Component { horizontal, vertical, .. } in &self.components {
+            if most_horizontal % u64::from(*horizontal) != 0 || most_vertical % u64::from(*vertical) != 0 {
+                return Err(Unreadable::unsupported(format!(
+                    "sampling {horizontal}x{vertical} beside {most_horizontal}x{most_vertical}"
+                )));
+            }
+        }
+        // zune-jpeg cannot do the one and does the other wrongly.
+        if self.components.iter().any(|component| component.horizontal == 3) {
+            return Err(Unreadable::unsupported("sampling of three columns"));
+        }
+        let first = &self.components[0];
+        if (u64::from(first.horizontal), u64::from(first.vertical)) != (most_horizontal, most_vertical) {
+            return Err(Unreadable::unsupported("a first component sampled more coarsely than another"));
+        }
         self.is_progressive = marker == 0xc2;
         self.copy(marker, &header);
         Ok(())
@@ -233,6 +252,13 @@ impl<'a> Structure<'a> {
             let component = place.ok_or_else(|| Unreadable::corrupt("a scan of an unknown component"))?;
             components.push(component);
             header[1 + index * 2] = component as u8 + 1;
+        }
+        let blocks: u32 = components
+            .iter()
+            .map(|place| u32::from(self.components[*place].horizontal * self.components[*place].vertical))
+            .sum();
+        if components.len() > 1 && blocks > MOST_BLOCKS {
+            return Err(Unreadable::unsupported(format!("sampling of {blocks} blocks a unit")));
         }
         let [first, last, bits] = rest[rest.len() - 3..] else { return Err(short()) };
         if self.is_progressive && (first > last || last > 63) {
