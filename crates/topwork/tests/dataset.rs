@@ -583,7 +583,7 @@ fn every_class_gives_its_share() {
     let (dataset, digests) = two_classes(1, 10);
     let done = split(&dataset, &digests, STRATIFIED, Conflicts::Error).unwrap();
     assert_eq!(done.sets[0], Some(Set::Training));
-    assert_eq!(done.warnings, ["only one photo trains of \"c0\"", "validation has no photo of \"c0\""]);
+    assert_eq!(done.warnings, ["there is only one photo to train on of \"c0\"", "validation has no photo of \"c0\""]);
     let (dataset, digests) = two_classes(5, 5);
     for rule in [Rule::AllTrain, Rule::Stratified { share: 0.0, seed: 42 }] {
         assert_eq!(
@@ -726,7 +726,7 @@ fn the_same_bytes_in_two_classes_are_an_error_or_left_out() {
     ];
     assert_eq!(listed, expected);
     assert_eq!(done.of_set(Set::Training), [2, 4]);
-    assert_eq!(done.warnings, ["only one photo trains of \"c0\", \"c1\""]);
+    assert_eq!(done.warnings, ["there is only one photo to train on of \"c0\", \"c1\""]);
 }
 
 #[test]
