@@ -583,7 +583,10 @@ fn every_class_gives_its_share() {
     let (dataset, digests) = two_classes(1, 10);
     let done = split(&dataset, &digests, STRATIFIED, Conflicts::Error).unwrap();
     assert_eq!(done.sets[0], Some(Set::Training));
-    assert_eq!(done.warnings, ["there is only one photo to train on of \"c0\"", "validation has no photo of \"c0\""]);
+    assert_eq!(
+        done.warnings,
+        ["there is only one photo to train on of \"c0\"", "validation has no photo of \"c0\""]
+    );
     let (dataset, digests) = two_classes(5, 5);
     for rule in [Rule::AllTrain, Rule::Stratified { share: 0.0, seed: 42 }] {
         assert_eq!(
