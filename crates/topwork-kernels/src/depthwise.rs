@@ -27,8 +27,8 @@ impl PackedDepthwise {
         let found = weights.len();
         assert_eq!(found, taps * channels, "{found} weights for {taps} taps x {channels} channels");
         let values = match isa.level() {
-            Level::Scalar => Buffer::copy_of(weights),
-            Level::Avx2 => lanes(weights, taps, channels),
+            Level::Scalar | Level::Neon => Buffer::copy_of(weights),
+            Level::Avx2 | Level::Avx512 => lanes(weights, taps, channels),
         };
         PackedDepthwise { isa, taps, channels, values }
     }
@@ -70,7 +70,7 @@ pub fn depthwise(
     epilogue.check(pixels, channels);
     match weights.isa.level() {
         #[cfg(target_arch = "x86_64")]
-        Level::Avx2 => {
+        Level::Avx2 | Level::Avx512 => {
             crate::arch::avx2::depthwise::depthwise(
                 weights.isa,
                 window,

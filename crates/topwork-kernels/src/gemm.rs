@@ -27,8 +27,8 @@ impl PackedMatrix {
         let found = weights.len();
         assert_eq!(found, depth * columns, "{found} weights for a matrix of {depth} x {columns}");
         let values = match isa.level() {
-            Level::Scalar => Buffer::copy_of(weights),
-            Level::Avx2 => panels(weights, depth, columns),
+            Level::Scalar | Level::Neon => Buffer::copy_of(weights),
+            Level::Avx2 | Level::Avx512 => panels(weights, depth, columns),
         };
         PackedMatrix { isa, depth, columns, values }
     }
@@ -73,7 +73,7 @@ pub fn matrix_product(weights: &PackedMatrix, input: &[f32], epilogue: &Epilogue
     epilogue.check(rows, columns);
     match weights.isa.level() {
         #[cfg(target_arch = "x86_64")]
-        Level::Avx2 => {
+        Level::Avx2 | Level::Avx512 => {
             crate::arch::avx2::gemm::matrix_product(
                 weights.isa,
                 depth,

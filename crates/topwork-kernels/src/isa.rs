@@ -15,28 +15,54 @@ pub enum Level {
     Scalar,
     /// x86-64 with AVX2 and FMA (256-bit vectors).
     Avx2,
+    /// x86-64 with AVX-512 F, BW, DQ, VL and VNNI (512-bit vectors, sums of four products of bytes), beside AVX2 and FMA.
+    Avx512,
+    /// 64-bit Arm with NEON (128-bit vectors).
+    Neon,
 }
 
 impl Level {
-    const ALL: [Level; 2] = [Level::Scalar, Level::Avx2];
+    const ALL: [Level; 4] = [Level::Scalar, Level::Avx2, Level::Avx512, Level::Neon];
 
     fn name(self) -> &'static str {
         match self {
             Level::Scalar => "scalar",
             Level::Avx2 => "avx2",
+            Level::Avx512 => "avx512",
+            Level::Neon => "neon",
         }
     }
 
+    #[cfg(target_arch = "x86_64")]
+    fn is_supported(self) -> bool {
+        use std::arch::is_x86_feature_detected as has;
+        match self {
+            Level::Scalar => true,
+            Level::Avx2 => has!("avx2") && has!("fma"),
+            Level::Avx512 => {
+                Level::Avx2.is_supported()
+                    && has!("avx512f")
+                    && has!("avx512bw")
+                    && has!("avx512dq")
+                    && has!("avx512vl")
+                    && has!("avx512vnni")
+            }
+            Level::Neon => false,
+        }
+    }
+
+    #[cfg(target_arch = "aarch64")]
     fn is_supported(self) -> bool {
         match self {
             Level::Scalar => true,
-            #[cfg(target_arch = "x86_64")]
-            Level::Avx2 => {
-                std::arch::is_x86_feature_detected!("avx2") && std::arch::is_x86_feature_detected!("fma")
-            }
-            #[cfg(not(target_arch = "x86_64"))]
-            Level::Avx2 => false,
+            Level::Avx2 | Level::Avx512 => false,
+            Level::Neon => std::arch::is_aarch64_feature_detected!("neon"),
         }
+    }
+
+    #[cfg(not(any(target_arch = "x86_64", target_arch = "aarch64")))]
+    fn is_supported(self) -> bool {
+        self == Level::Scalar
     }
 }
 
@@ -54,7 +80,7 @@ impl Isa {
         Level::ALL.into_iter().filter(|level| level.is_supported()).map(Isa).collect()
     }
 
-    /// The instruction set of that name (`scalar`, `avx2`), or `None` if the name is unknown or the
+    /// The instruction set of that name (`scalar`, `avx2`, `avx512`, `neon`), or `None` if the name is unknown or the
     /// processor lacks it.
     pub fn named(name: &str) -> Option<Isa> {
         Isa::available().into_iter().find(|isa| isa.name() == name)
@@ -63,6 +89,11 @@ impl Isa {
     /// The name by which [`Isa::named`] finds it.
     pub fn name(self) -> &'static str {
         self.0.name()
+    }
+
+    /// Whether the instructions of that level may be used: its own, or those that it builds upon.
+    pub fn includes(self, level: Level) -> bool {
+        self.0 == level || level == Level::Scalar || (self.0, level) == (Level::Avx512, Level::Avx2)
     }
 
     /// Which of the instruction sets it is, for dispatch.

@@ -46,8 +46,8 @@ pub fn scores<W: Copy, T: Sum + From<W>>(isa: Isa, rows: &[&[f32]], vectors: &[W
     assert_eq!(vectors.len(), count * width, "vectors are not {count} x {width}");
     match isa.level() {
         #[cfg(target_arch = "x86_64")]
-        // SAFETY: an `Isa` of this level exists only on processors with AVX2.
-        Level::Avx2 => unsafe { scores_avx2(rows, vectors, out, width) },
+        // SAFETY: an `Isa` of these levels exists only on processors with AVX2.
+        Level::Avx2 | Level::Avx512 => unsafe { scores_avx2(rows, vectors, out, width) },
         _ => scores_in_blocks(rows, vectors, out, width),
     }
 }
@@ -69,8 +69,8 @@ pub fn accumulate<T: Sum>(isa: Isa, rows: &[&[f32]], coefficients: &[T], out: &m
     assert_eq!(out.len(), count * width, "sums are not {count} x {width}");
     match isa.level() {
         #[cfg(target_arch = "x86_64")]
-        // SAFETY: an `Isa` of this level exists only on processors with AVX2.
-        Level::Avx2 => unsafe { accumulate_avx2(rows, coefficients, out, width) },
+        // SAFETY: an `Isa` of these levels exists only on processors with AVX2.
+        Level::Avx2 | Level::Avx512 => unsafe { accumulate_avx2(rows, coefficients, out, width) },
         _ => accumulate_in_blocks(rows, coefficients, out, width),
     }
 }

@@ -149,10 +149,8 @@ impl Resampler {
             return scalar::pick_columns(axis, view, out);
         }
         match isa.level() {
-            Level::Scalar => scalar::horizontal(axis, view, out),
             #[cfg(target_arch = "x86_64")]
-            Level::Avx2 => avx2::resample::horizontal(isa, axis, view, tail, out),
-            #[allow(unreachable_patterns)]
+            Level::Avx2 | Level::Avx512 => avx2::resample::horizontal(isa, axis, view, tail, out),
             _ => scalar::horizontal(axis, view, out),
         }
     }
@@ -163,10 +161,8 @@ impl Resampler {
             return scalar::pick_rows(axis, view, columns, out);
         }
         match isa.level() {
-            Level::Scalar => scalar::vertical(axis, view, columns, out),
             #[cfg(target_arch = "x86_64")]
-            Level::Avx2 => avx2::resample::vertical(isa, axis, view, columns, out),
-            #[allow(unreachable_patterns)]
+            Level::Avx2 | Level::Avx512 => avx2::resample::vertical(isa, axis, view, columns, out),
             _ => scalar::vertical(axis, view, columns, out),
         }
     }

@@ -30,7 +30,7 @@ pub(crate) fn depthwise(
     epilogue: &Epilogue,
     output: &mut [f32],
 ) {
-    assert_eq!(isa.level(), Level::Avx2, "not an AVX2 processor");
+    assert!(isa.includes(Level::Avx2), "not an AVX2 processor");
     let channels = epilogue.bias.len();
     let (height, width) = window.output();
     for y in 0..height {

@@ -25,7 +25,7 @@ pub(crate) fn matrix_product(
     epilogue: &Epilogue,
     output: &mut [f32],
 ) {
-    assert_eq!(isa.level(), Level::Avx2, "not an AVX2 processor");
+    assert!(isa.includes(Level::Avx2), "not an AVX2 processor");
     let columns = epilogue.bias.len();
     let rows = output.len().checked_div(columns).unwrap_or(0);
     let block = (BLOCK / (depth + columns).max(1)).next_multiple_of(ROWS);

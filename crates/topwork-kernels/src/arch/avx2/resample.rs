@@ -18,7 +18,7 @@ const ROWS: usize = 4;
 
 /// From rows of the source's width to rows of the crop's width. `tail` is memory to be reused.
 pub(crate) fn horizontal(isa: Isa, axis: &Axis, view: View<'_>, tail: &mut Vec<u8>, out: &mut [u8]) {
-    assert_eq!(isa.level(), Level::Avx2);
+    assert!(isa.includes(Level::Avx2), "not an AVX2 processor");
     let View { pixels, stride, first_column, .. } = view;
     let out_stride = axis.len() * CHANNELS;
     let rows = pixels.len() / stride;
@@ -168,7 +168,7 @@ unsafe fn horizontal_words(sources: [*const u8; ROWS], start: usize, weights: &[
 
 /// From the rows that the crop needs to the rows of the crop, for some columns.
 pub(crate) fn vertical(isa: Isa, axis: &Axis, view: View<'_>, columns: Range<usize>, out: &mut [u8]) {
-    assert_eq!(isa.level(), Level::Avx2);
+    assert!(isa.includes(Level::Avx2), "not an AVX2 processor");
     let (left, width) = ((columns.start - view.first_column) * CHANNELS, columns.len() * CHANNELS);
     assert_eq!(out.len(), axis.len() * width);
     for (target, out) in out.chunks_exact_mut(width).enumerate() {
