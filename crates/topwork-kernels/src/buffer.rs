@@ -1,44 +1,44 @@
-//! f32 storage that begins on a cache line, so that vector loads and stores do not straddle two lines.
+//! Storage that begins on a cache line, so that vector loads and stores do not straddle two lines.
 
 use std::ops::{Deref, DerefMut};
 
 const LINE: usize = 64;
 
-/// A fixed number of f32 values, the first at an address divisible by 64.
+/// A fixed number of values, the first at an address divisible by 64.
 #[derive(Debug, Default)]
-pub struct Buffer {
-    storage: Vec<f32>,
+pub struct Buffer<T> {
+    storage: Vec<T>,
     start: usize,
     len: usize,
 }
 
-impl Buffer {
+impl<T: Copy + Default> Buffer<T> {
     /// That many zeros.
-    pub fn zeros(len: usize) -> Buffer {
-        let storage = vec![0.0; len + LINE / size_of::<f32>()];
+    pub fn zeros(len: usize) -> Buffer<T> {
+        let storage = vec![T::default(); len + LINE / size_of::<T>()];
         // `align_offset` may decline to answer; then only speed suffers.
-        let start = storage.as_ptr().align_offset(LINE).min(LINE / size_of::<f32>());
+        let start = storage.as_ptr().align_offset(LINE).min(LINE / size_of::<T>());
         Buffer { storage, start, len }
     }
 
     /// Those values.
-    pub fn copy_of(values: &[f32]) -> Buffer {
+    pub fn copy_of(values: &[T]) -> Buffer<T> {
         let mut buffer = Buffer::zeros(values.len());
         buffer.copy_from_slice(values);
         buffer
     }
 }
 
-impl Deref for Buffer {
-    type Target = [f32];
+impl<T> Deref for Buffer<T> {
+    type Target = [T];
 
-    fn deref(&self) -> &[f32] {
+    fn deref(&self) -> &[T] {
         &self.storage[self.start..self.start + self.len]
     }
 }
 
-impl DerefMut for Buffer {
-    fn deref_mut(&mut self) -> &mut [f32] {
+impl<T> DerefMut for Buffer<T> {
+    fn deref_mut(&mut self) -> &mut [T] {
         &mut self.storage[self.start..self.start + self.len]
     }
 }

@@ -15,7 +15,7 @@ pub struct PackedDepthwise {
     isa: Isa,
     taps: usize,
     channels: usize,
-    values: Buffer,
+    values: Buffer<f32>,
 }
 
 impl PackedDepthwise {
@@ -41,7 +41,7 @@ impl PackedDepthwise {
 
 /// All taps of [`LANES`] channels, then of the next ones: one stream instead of one a tap. Missing channels are
 /// zero.
-fn lanes(weights: &[f32], taps: usize, channels: usize) -> Buffer {
+fn lanes(weights: &[f32], taps: usize, channels: usize) -> Buffer<f32> {
     let mut values = Buffer::zeros(channels.div_ceil(LANES) * taps * LANES);
     for (tap, weights) in weights.chunks_exact(channels.max(1)).enumerate() {
         for (group, weights) in weights.chunks(LANES).enumerate() {

@@ -15,7 +15,7 @@ pub struct PackedMatrix {
     isa: Isa,
     depth: usize,
     columns: usize,
-    values: Buffer,
+    values: Buffer<f32>,
 }
 
 impl PackedMatrix {
@@ -50,7 +50,7 @@ impl PackedMatrix {
 }
 
 /// One panel after another, each with its [`PANEL`] columns together for each row; missing columns are zero.
-fn panels(weights: &[f32], depth: usize, columns: usize) -> Buffer {
+fn panels(weights: &[f32], depth: usize, columns: usize) -> Buffer<f32> {
     let mut values = Buffer::zeros(columns.div_ceil(PANEL) * depth * PANEL);
     for (row, weights) in weights.chunks_exact(columns.max(1)).enumerate() {
         for (panel, weights) in weights.chunks(PANEL).enumerate() {

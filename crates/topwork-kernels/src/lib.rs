@@ -11,6 +11,7 @@ pub mod convolution;
 pub mod depthwise;
 pub mod epilogue;
 pub mod gemm;
+pub mod int8;
 pub mod isa;
 pub mod linear;
 pub mod reference;

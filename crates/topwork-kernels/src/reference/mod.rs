@@ -6,6 +6,8 @@
 //! then bias, residual and activation. Loops run over output channels innermost, where compilers can use
 //! vectors without changing a bit.
 
+pub mod int8;
+
 use crate::epilogue::{Activation, Epilogue};
 use crate::window::Window;
 

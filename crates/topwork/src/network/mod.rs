@@ -38,8 +38,8 @@ pub struct Network {
 /// The memory that one worker needs to run a network: made by [`Network::arena`].
 #[derive(Debug)]
 pub struct Arena {
-    buffers: Vec<Buffer>,
-    gathered: Buffer,
+    buffers: Vec<Buffer<f32>>,
+    gathered: Buffer<f32>,
 }
 
 /// What a layer is, for summaries and measurements.
