@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
+use topwork::Precision;
 
 /// Turns a folder of photos into an image classifier that one can trust.
 #[derive(Parser)]
@@ -95,6 +96,9 @@ pub(crate) struct Train {
     /// The network that gives the features
     #[arg(long, value_name = "NAME", default_value = topwork::DEFAULT_BACKBONE, value_parser = backbone_names())]
     pub(crate) backbone: String,
+    /// The arithmetic of the network
+    #[arg(long, value_enum, default_value_t = PrecisionChoice::Int8)]
+    pub(crate) precision: PrecisionChoice,
     /// Dense layers: most epochs
     #[arg(long, default_value_t = 100, value_parser = clap::value_parser!(u32).range(1..=100_000))]
     pub(crate) epochs: u32,
@@ -244,6 +248,23 @@ pub(crate) enum SplitChoice {
 pub(crate) enum ClassWeightChoice {
     /// n / (classes · photos of the class)
     Balanced,
+}
+
+#[derive(Clone, Copy, ValueEnum)]
+pub(crate) enum PrecisionChoice {
+    /// Bytes with exact sums: fast, and the same answers on every machine
+    Int8,
+    /// 32-bit floating point, the reference
+    F32,
+}
+
+impl From<PrecisionChoice> for Precision {
+    fn from(choice: PrecisionChoice) -> Precision {
+        match choice {
+            PrecisionChoice::Int8 => Precision::Int8,
+            PrecisionChoice::F32 => Precision::F32,
+        }
+    }
 }
 
 #[derive(Clone, Copy, ValueEnum)]

@@ -238,7 +238,7 @@ impl Results {
         let extractor = classifier.extractor();
         page.skipped = skips.files.clone();
         page.settings = flat(settings);
-        page.settings.push(("precision".to_owned(), classifier.record().precision.clone()));
+        page.settings.push(("precision".to_owned(), classifier.record().precision.as_str().to_owned()));
         page.settings.push(("instruction set".to_owned(), extractor.isa().name().to_owned()));
         page.versions = vec![("topwork".to_owned(), env!("CARGO_PKG_VERSION").to_owned())];
         page.digests = vec![

@@ -8,7 +8,7 @@ use topwork::backbone;
 use topwork::dataset::name::visible;
 use topwork::features::extract::{Extraction, Run};
 use topwork::features::store::{self, Store};
-use topwork::{Error, ErrorKind, Extractor, Isa};
+use topwork::{Error, ErrorKind, Extractor, Isa, Precision};
 
 use crate::arguments::Work;
 use crate::failure::Failure;
@@ -28,8 +28,8 @@ pub(crate) fn isa() -> Result<Isa, Failure> {
 }
 
 /// The extractor on the backbone of that name.
-pub(crate) fn extractor(name: &str) -> Result<Extractor, Failure> {
-    Ok(Extractor::new(backbone::backbone(name, isa()?)?))
+pub(crate) fn extractor(name: &str, precision: Precision) -> Result<Extractor, Failure> {
+    Ok(Extractor::new(backbone::backbone(name, precision, isa()?)?))
 }
 
 /// The features of these files, with progress and what the store has to say.

@@ -63,6 +63,10 @@ pub static WEIGHTS: &[u8] = include_bytes!("../data/efficientnet_lite0.safetenso
 /// BLAKE3 of [`WEIGHTS`], in hexadecimal digits.
 pub const CHECKSUM: &str = "359a98128c9605e9f5ba6e974dab77b746d26b4fb91b4145b5188e91a4845906";
 
+/// Between which values the network's tensors lie, for arithmetic on bytes: JSON, recorded on photos by
+/// `crates/topwork/examples/calibrate.rs`.
+pub const RANGES: &str = include_str!("../data/ranges.json");
+
 /// SHA-256 of the original checkpoint, `efficientnet-lite0-57934424.pth`, in hexadecimal digits.
 pub const ORIGIN_SHA256: &str = "579344248a93e23026e6b78f1f6faf0bc1d282386f6c881cdbaacd49cabf77db";
 

@@ -1,11 +1,11 @@
 //! Raw photos from standard input, 224 x 224 x 3 bytes each, become features and ImageNet logits on standard output: for each
 //! photo 1,280 + 1,000 little-endian f32 values. Two worker threads, as a comparison with other programs wants it.
-//! `TOPWORK_ISA` forces an instruction set.
+//! The argument is the precision, `int8` or `f32`; `TOPWORK_ISA` forces an instruction set.
 
 use std::io::{Read, Write};
 
-use topwork::Isa;
 use topwork::backbone::BACKBONES;
+use topwork::{Isa, Precision};
 
 const THREADS: usize = 2;
 
@@ -15,7 +15,9 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         Err(_) => Isa::best(),
     };
     let row = &BACKBONES[0];
-    let backbone = row.load(row.input, isa)?;
+    let named = |name: String| Precision::ALL.into_iter().find(|precision| precision.as_str() == name);
+    let precision = std::env::args().nth(1).and_then(named).ok_or("the first argument is int8 or f32")?;
+    let backbone = row.load(row.input, precision, isa)?;
     let mut pixels = Vec::new();
     std::io::stdin().lock().read_to_end(&mut pixels)?;
     let size = row.input.0 * row.input.1 * 3;

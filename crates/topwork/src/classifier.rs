@@ -10,11 +10,12 @@ use std::path::{Path, PathBuf};
 use safetensors::{Dtype, SafeTensors, tensor::TensorView};
 use serde::{Deserialize, Serialize};
 
-use crate::backbone::{self, Backbone};
+use crate::backbone::{self, Backbone, SELF_TEST_HINT};
 use crate::error::{Error, ErrorKind, Result};
 use crate::features::Extractor;
 use crate::features::extract::Seconds;
 use crate::head::{Head, Linear, NamedTensor};
+use crate::network::Precision;
 use crate::photo::Unreadable;
 use crate::preprocess::Preprocess;
 use crate::report::write_whole;
@@ -55,8 +56,11 @@ pub struct Record {
     pub backbone: BackboneRecord,
     /// How a photo becomes the network's input.
     pub preprocess: Preprocess,
-    /// The arithmetic of the network: `f32`.
-    pub precision: String,
+    /// The arithmetic of the network.
+    pub precision: Precision,
+    /// Digest of the ranges between which its tensors are represented, hexadecimal; none in f32.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ranges: Option<String>,
     /// What the classifier was trained with.
     pub settings: serde_json::Value,
 }
@@ -139,16 +143,20 @@ impl Classifier {
     /// As [`Classifier::open`].
     pub fn from_bytes(bytes: &[u8], isa: Isa) -> Result<Classifier> {
         let (record, head, probe) = parse(bytes)?;
-        if record.precision != Extractor::PRECISION {
-            let message =
-                format!("the model was trained in {} arithmetic, which this version lacks", record.precision);
-            return Err(Error::new(ErrorKind::Model, message).with_hint("use a newer topwork"));
-        }
-        let backbone = backbone::backbone(&record.backbone.name, isa).map_err(|error| {
+        let backbone = backbone::backbone(&record.backbone.name, record.precision, isa).map_err(|error| {
             Error::new(ErrorKind::Model, "the model stands on a backbone that is not here").with_source(error)
         })?;
         let extractor = Extractor::new(backbone);
         let digest = weights_digest(&extractor);
+        if record.ranges != ranges_digest(&extractor) {
+            let message = format!(
+                "the model was trained with other ranges of int8: expected {:?}, found {:?}",
+                record.ranges,
+                ranges_digest(&extractor)
+            );
+            return Err(Error::new(ErrorKind::Model, message)
+                .with_hint("train again, or use the version it came from"));
+        }
         if record.backbone.digest != digest || record.preprocess != *extractor.preprocess() {
             let message = format!(
                 "the model was trained on other weights or another preprocessing of {}: expected weights {}, found {digest}",
@@ -169,7 +177,7 @@ impl Classifier {
     /// [`ErrorKind::Bug`] if the tensors cannot be written.
     pub fn to_bytes(&self) -> Result<Vec<u8>> {
         let mut tensors = self.head.tensors();
-        let probe = probe_features(&self.extractor);
+        let probe = self.extractor.backbone().probe_features();
         tensors.push(NamedTensor { name: SELF_TEST.to_owned(), shape: vec![probe.len()], values: probe });
         let stored: Vec<(String, Vec<usize>, Vec<u8>)> = tensors
             .into_iter()
@@ -240,13 +248,18 @@ fn record(extractor: &Extractor, classes: Vec<String>, settings: serde_json::Val
             digest: weights_digest(extractor),
         },
         preprocess: extractor.preprocess().clone(),
-        precision: Extractor::PRECISION.to_owned(),
+        precision: extractor.precision(),
+        ranges: ranges_digest(extractor),
         settings,
     }
 }
 
 fn weights_digest(extractor: &Extractor) -> String {
     blake3::Hash::from_bytes(extractor.backbone().digest).to_hex().to_string()
+}
+
+fn ranges_digest(extractor: &Extractor) -> Option<String> {
+    extractor.backbone().ranges.map(|digest| blake3::Hash::from_bytes(digest).to_hex().to_string())
 }
 
 /// The model file of a run folder, or the path itself.
@@ -325,38 +338,26 @@ fn check_shapes(record: &Record, head: &Head, feature_dim: usize, kind: ErrorKin
     Ok(())
 }
 
-/// The features of a fixed pattern: smooth waves, so that no layer sees only zeros or only saturated values.
-fn probe_features(extractor: &Extractor) -> Vec<f32> {
-    let mut pixels = vec![0; extractor.preprocess().len()];
-    let mut state = 0x9E37_79B9_u32;
-    for (index, pixel) in pixels.iter_mut().enumerate() {
-        state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
-        let ramp = (index / 97) % 256;
-        *pixel = ((ramp as u32 + (state >> 26)) / 2) as u8;
-    }
-    let mut features = vec![0.0; extractor.feature_dim()];
-    let network = &extractor.backbone().network;
-    network.features(&pixels, &mut network.arena(), &mut features);
-    features
-}
-
+/// On bytes the probe's features must be the recorded ones, in f32 within the tolerance.
 fn self_test(extractor: &Extractor, expected: &[f32]) -> Result<()> {
-    let found = probe_features(extractor);
+    let found = extractor.backbone().probe_features();
     let largest = expected.iter().fold(0.0_f32, |largest, value| largest.max(value.abs()));
+    let tolerance = match extractor.precision() {
+        Precision::Int8 => 0.0,
+        Precision::F32 => SELF_TEST_TOLERANCE * largest,
+    };
     let farthest = found.iter().zip(expected).fold(0.0_f32, |far, (a, b)| {
         // A NaN must not hide behind `max`.
         let distance = (a - b).abs();
         if distance.is_nan() { f32::INFINITY } else { far.max(distance) }
     });
-    if found.len() == expected.len() && farthest <= SELF_TEST_TOLERANCE * largest {
+    if found.len() == expected.len() && farthest <= tolerance {
         return Ok(());
     }
     let message = format!(
         "the self-test failed: with the instruction set {} the network gives features that are {farthest} off \
-         (at most {} is allowed)",
+         (at most {tolerance} is allowed)",
         extractor.isa().name(),
-        SELF_TEST_TOLERANCE * largest
     );
-    Err(Error::new(ErrorKind::Model, message)
-        .with_hint("TOPWORK_ISA=scalar goes on with plain arithmetic, slowly"))
+    Err(Error::new(ErrorKind::Model, message).with_hint(SELF_TEST_HINT))
 }

@@ -11,7 +11,7 @@
 //! ```
 //! use topwork::dataset::{self, split::{Conflicts, Rule, split}};
 //! use topwork::features::{extract::Run, store::Store};
-//! use topwork::{Classifier, Examples, Extractor, Head, Isa, Set, backbone, metrics, train};
+//! use topwork::{Classifier, Examples, Extractor, Head, Isa, Precision, Set, backbone, metrics, train};
 //!
 //! # fn main() -> Result<(), Box<dyn std::error::Error>> {
 //! # let folder = tempfile::tempdir()?;
@@ -26,7 +26,8 @@
 //! # }
 //! # let model = &folder.path().join("model.safetensors");
 //! let data = dataset::open(photos)?;
-//! let extractor = Extractor::new(backbone::backbone(topwork::DEFAULT_BACKBONE, Isa::best())?);
+//! let backbone = backbone::backbone(topwork::DEFAULT_BACKBONE, Precision::Int8, Isa::best())?;
+//! let extractor = Extractor::new(backbone);
 //! let paths: Vec<_> = data.samples.iter().map(|sample| &sample.path).collect();
 //! let extraction = extractor.extract(&paths, &Store::none(), &Run::default())?;
 //!
@@ -80,6 +81,7 @@ pub use error::{Error, ErrorKind, Result};
 pub use features::{Extractor, Features};
 pub use head::Head;
 pub use metrics::Evaluation;
+pub use network::Precision;
 pub use photo::Photo;
 pub use preprocess::Preprocess;
 pub use report::Report;

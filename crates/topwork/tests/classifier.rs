@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use topwork::backbone::backbone;
 use topwork::classifier::MODEL_FORMAT;
 use topwork::head::Linear;
-use topwork::{Classifier, DEFAULT_BACKBONE, Error, ErrorKind, Extractor, Head, Isa};
+use topwork::{Classifier, DEFAULT_BACKBONE, Error, ErrorKind, Extractor, Head, Isa, Precision};
 
 /// Set, it writes the fixture of the current format anew.
 const RECORD: &str = "TOPWORK_RECORD_MODEL";
@@ -23,7 +23,7 @@ fn photo(name: &str) -> Vec<u8> {
 
 /// Two classes on numbers that need no training.
 fn classifier() -> Classifier {
-    let extractor = Extractor::new(backbone(DEFAULT_BACKBONE, Isa::best()).unwrap());
+    let extractor = Extractor::new(backbone(DEFAULT_BACKBONE, Precision::Int8, Isa::best()).unwrap());
     let weight = (0..extractor.feature_dim()).map(|index| (index * 37 % 101) as f32 / 500.0 - 0.1).collect();
     let head = Head::Linear(Linear::new(2, weight, vec![0.25]).unwrap());
     let settings = json!({"strength": 0.01, "head": "linear"});
@@ -93,7 +93,7 @@ fn what_is_saved_comes_back() {
         }
         assert_eq!(after.to_bytes().unwrap(), std::fs::read(&file).unwrap());
     }
-    // The recorded features are those of one instruction set; the others come near enough to go on.
+    // Every instruction set gives the recorded features.
     for isa in Isa::available() {
         Classifier::open(&file, isa).unwrap();
     }

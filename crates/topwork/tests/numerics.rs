@@ -1,7 +1,8 @@
 //! Pixels and features stay, bit by bit, what they were when `NUMERICS_VERSION` was last raised: features that the
 //! store keeps from earlier versions are mixed with new ones for as long as that number stands.
 //!
-//! The digests are the same on every machine: decoding and resampling are integer arithmetic, and the network uses
+//! The digests are the same on every machine: decoding, resampling and the network on bytes are integer arithmetic and
+//! single operations of IEEE 754. In f32 there is a digest for each instruction set: the network then uses
 //! additions, multiplications, comparisons, fused multiply-adds and square roots, which IEEE 754 rounds in one way; none of its
 //! functions come from the system, and no size of a cache or number of threads changes the order of a sum.
 #![allow(clippy::unwrap_used, clippy::print_stderr)]
@@ -13,10 +14,10 @@ use topwork::backbone::backbone;
 use topwork::features::{Extractor, NUMERICS_VERSION};
 use topwork::photo::{Limits, Photo, decode};
 use topwork::preprocess::Scratch;
-use topwork::{DEFAULT_BACKBONE, Isa};
+use topwork::{DEFAULT_BACKBONE, Isa, Precision};
 
 /// The names that [`Isa::named`] may know. What another machine has recorded is compared only where it can be.
-const INSTRUCTION_SETS: [&str; 2] = ["scalar", "avx2"];
+const INSTRUCTION_SETS: [&str; 3] = ["scalar", "avx2", "avx512"];
 
 /// Set, it writes the digests anew.
 const RECORD: &str = "TOPWORK_RECORD_NUMERICS";
@@ -65,7 +66,10 @@ fn digests() -> BTreeMap<String, String> {
     let mut digests = BTreeMap::new();
     let extractors: Vec<Extractor> = Isa::available()
         .into_iter()
-        .map(|isa| Extractor::new(backbone(DEFAULT_BACKBONE, isa).unwrap()))
+        .flat_map(|isa| Precision::ALL.map(|precision| (precision, isa)))
+        // No f32 of sets whose digests are not recorded.
+        .filter(|(precision, isa)| *precision == Precision::Int8 || INSTRUCTION_SETS.contains(&isa.name()))
+        .map(|(precision, isa)| Extractor::new(backbone(DEFAULT_BACKBONE, precision, isa).unwrap()))
         .collect();
     for (name, bytes) in photos() {
         // Files that are refused have no pixels; which ones those are is for `photos.rs` to say.
@@ -93,7 +97,16 @@ fn digests() -> BTreeMap<String, String> {
                     )
                     .unwrap();
                 let bits: Vec<u8> = features.iter().flat_map(|value| value.to_le_bytes()).collect();
-                digests.insert(format!("features {} {name}", extractor.isa().name()), hex(&bits));
+                let kind = match extractor.precision() {
+                    Precision::Int8 => "int8",
+                    Precision::F32 => extractor.isa().name(),
+                };
+                let before = digests.insert(format!("features {kind} {name}"), hex(&bits));
+                assert!(
+                    before.is_none_or(|before| before == hex(&bits)),
+                    "{name}: {} gives other features in int8",
+                    extractor.isa().name()
+                );
             }
         }
     }

@@ -6,7 +6,7 @@ use std::path::Path;
 use jpeg_encoder::{ColorType, Encoder};
 use topwork::{Error, ErrorKind, report};
 
-use crate::arguments::{ConflictsChoice, Demo, HeadChoice, SplitChoice, Train, Work};
+use crate::arguments::{ConflictsChoice, Demo, HeadChoice, PrecisionChoice, SplitChoice, Train, Work};
 use crate::commands::train::train;
 use crate::failure::{Failure, Outcome};
 use crate::pictures::{Kind, SIDE, draw};
@@ -47,6 +47,7 @@ pub(crate) fn run(arguments: &Demo) -> Result<Outcome, Failure> {
         split: SplitChoice::Stratified,
         seed: 42,
         class_weight: None,
+        precision: PrecisionChoice::Int8,
         backbone: topwork::DEFAULT_BACKBONE.to_owned(),
         epochs: 100,
         batch_size: 32,

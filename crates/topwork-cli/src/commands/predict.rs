@@ -52,7 +52,7 @@ fn open(arguments: &Predict, terminal: Terminal) -> Result<Classifier, Failure> 
         message += &format!("; for your classifier add --model {}", shell_quoted(&run));
     }
     terminal.say(message);
-    Ok(Classifier::imagenet(backbone::backbone(topwork::DEFAULT_BACKBONE, isa)?)?)
+    Ok(Classifier::imagenet(backbone::backbone(topwork::DEFAULT_BACKBONE, Precision::default(), isa)?)?)
 }
 
 /// The newest run folder of the default name in the current folder.

@@ -37,7 +37,7 @@ pub(crate) fn run(arguments: &Train) -> Result<Outcome, Failure> {
 pub(crate) fn train(arguments: &Train) -> Result<(Outcome, std::path::PathBuf), Failure> {
     let terminal = Terminal::new(arguments.work.quiet);
     let mut stopwatch = Stopwatch::start();
-    let extractor = work::extractor(&arguments.backbone)?;
+    let extractor = work::extractor(&arguments.backbone, arguments.precision.into())?;
     stopwatch.stage("weights");
     let dataset = list(&arguments.data, arguments.test.as_deref(), terminal)?;
     stopwatch.stage("list");

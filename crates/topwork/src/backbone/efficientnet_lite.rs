@@ -1,14 +1,10 @@
 //! EfficientNet-Lite (TensorFlow, `models/official/efficientnet/lite`): inverted-residual blocks without
 //! squeeze-and-excitation, ReLU6, TensorFlow's `SAME` padding. Tensor names are those of `efficientnet-lite-pytorch`.
 
-use topwork_kernels::Isa;
-
 use super::record::Record;
-use super::{Backbone, ImageNet, Row};
+use super::{ImageNet, Loaded, Row};
 use crate::error::{Error, ErrorKind, Result};
-use crate::network::{
-    Activation, BatchNorm, Convolution, Graph, Groups, Network, Node, Normalisation, Padding,
-};
+use crate::network::{Activation, BatchNorm, Convolution, Graph, Groups, Node, Normalisation, Padding};
 use crate::weights::{Reader, Tensor, Weights};
 
 const EPSILON: f64 = 1e-3;
@@ -36,7 +32,7 @@ const LITE0: [Stage; 7] = [
     Stage { blocks: 1, kernel: 3, stride: 1, expansion: 6, channels: 320 },
 ];
 
-pub(super) fn lite0(row: &Row, input: (usize, usize), isa: Isa) -> Result<Backbone> {
+pub(super) fn lite0(_: &Row, input: (usize, usize)) -> Result<Loaded> {
     let weights = Weights::from_bytes(topwork_lite0::WEIGHTS)?;
     let record = Record::of(&weights)?;
     let preprocess = record.preprocess()?;
@@ -52,11 +48,10 @@ pub(super) fn lite0(row: &Row, input: (usize, usize), isa: Isa) -> Result<Backbo
         let found = record.classes.len();
         return Err(Error::new(ErrorKind::Weights, format!("{found} class names for {CLASSES} classes")));
     }
-    Ok(Backbone {
-        name: row.name,
+    Ok(Loaded {
+        graph,
         digest: weights.digest(),
         preprocess,
-        network: Network::new(&graph, isa),
         imagenet: ImageNet { weights: weight.values, bias: bias.values, classes: record.classes },
         report,
     })

@@ -4,10 +4,11 @@ use std::path::Path;
 use serde::Deserialize;
 
 use super::*;
+use crate::network::Values;
 use crate::weights::Weights;
 
 fn load(input: (usize, usize), isa: Isa) -> Backbone {
-    BACKBONES[0].load(input, isa).expect("the embedded weights are good")
+    BACKBONES[0].load(input, Precision::F32, isa).expect("the embedded weights are good")
 }
 
 /// What `reference/lite0/make.py` writes; its README describes pictures and numbers.
@@ -113,7 +114,8 @@ fn features_stages_and_logits_are_the_original_s() {
             let mut stages = case.stages_stored.iter().peekable();
             let mut found = vec![f32::NAN; backbone.network.feature_dim()];
             let mut arena = backbone.network.arena();
-            backbone.network.trace(&picture(&case), &mut arena, &mut found, |layer, output| {
+            backbone.network.trace(&picture(&case), &mut arena, &mut found, |layer, values| {
+                let Values::F32(output) = values else { panic!("{place}: bytes in an f32 network") };
                 let Some(stage) = stages.next_if(|stage| layer_of(&stage.stage) == layer.name) else {
                     return;
                 };
@@ -210,7 +212,7 @@ fn any_number_of_workers_gives_the_same_bits() {
 #[test]
 fn every_row_is_what_it_says() {
     for row in BACKBONES {
-        let backbone = row.load(row.input, Isa::best()).expect("loads");
+        let backbone = row.load(row.input, Precision::F32, Isa::best()).expect("loads");
         assert_eq!((backbone.name, backbone.network.input()), (row.name, row.input));
         assert_eq!(backbone.network.feature_dim(), row.feature_dim);
         let applied = &backbone.report.applied;
@@ -228,7 +230,8 @@ fn every_row_is_what_it_says() {
 
 #[test]
 fn lite0_has_the_published_size() {
-    let backbone = backbone("efficientnet_lite0", Isa::best()).expect("the default backbone");
+    let backbone =
+        backbone("efficientnet_lite0", Precision::Int8, Isa::best()).expect("the default backbone");
     let layers = backbone.network.layers();
     assert_eq!(layers.iter().map(|layer| layer.multiply_adds).sum::<u64>(), 383_907_552);
     assert_eq!(backbone.report.applied.len(), 247);
@@ -257,7 +260,34 @@ fn lite0_s_preprocessing_is_the_one_of_its_weights() {
 
 #[test]
 fn an_unknown_name_is_answered_with_the_known_ones() {
-    let error = backbone("efficientnet_lite9", Isa::best()).expect_err("there is none");
+    let error = backbone("efficientnet_lite9", Precision::Int8, Isa::best()).expect_err("there is none");
     assert_eq!(error.kind(), ErrorKind::Configuration);
     assert_eq!(error.hint(), Some("there is efficientnet_lite0"));
+}
+
+/// What the ranges record of the probe is what every instruction set computes, and one wrong lane is found.
+#[test]
+fn a_broken_kernel_is_refused() {
+    let row = &BACKBONES[0];
+    let ranges = row.ranges().expect("lite0 has ranges");
+    for isa in Isa::available() {
+        let mut backbone = row.load(row.input, Precision::Int8, isa).expect("the kernels are sound");
+        for layer in [0, 7, 40] {
+            backbone.network.break_layer(layer);
+            let error = backbone.prove(&ranges.probe).expect_err("a wrong lane is found");
+            let text = error.to_string();
+            assert!(text.contains("self-test") && text.contains(isa.name()), "{text}");
+            assert_eq!(error.hint(), Some("TOPWORK_ISA=scalar goes on with plain arithmetic, slowly"));
+            backbone = row.load(row.input, Precision::Int8, isa).expect("the kernels are sound");
+        }
+    }
+}
+
+#[test]
+fn ranges_of_other_weights_are_refused() {
+    let row = &BACKBONES[0];
+    let mut ranges = row.ranges().expect("lite0 has ranges");
+    ranges.weights = "0".repeat(64);
+    let error = row.load_with(row.input, &ranges, Isa::SCALAR).expect_err("they are others");
+    assert_eq!(error.kind(), ErrorKind::Weights);
 }

@@ -8,7 +8,7 @@ use super::extract::{Extraction, Run, Seconds, Steps, extract, timed};
 use super::store::Store;
 use crate::backbone::Backbone;
 use crate::error::Result;
-use crate::network::Arena;
+use crate::network::{Arena, Precision};
 use crate::photo::{self, Limits, Unreadable};
 use crate::preprocess::{Preprocess, Scratch};
 
@@ -26,7 +26,6 @@ pub struct Extractor {
 
 /// The buffers of one worker; nothing else is allocated while a photo passes through the network.
 pub struct Workspace {
-    pixels: Vec<u8>,
     scratch: Scratch,
     arena: Arena,
 }
@@ -35,18 +34,19 @@ impl Extractor {
     /// An extractor on that backbone, with the default limits on photos.
     pub fn new(backbone: Backbone) -> Extractor {
         let mut hasher = blake3::Hasher::new();
-        let isa = backbone.network.isa();
         let preprocess = serde_json::to_string(&backbone.preprocess).expect("numbers and names become JSON");
         hasher.update(format!("topwork extractor {NUMERICS_VERSION}\0").as_bytes());
         hasher.update(&backbone.digest);
-        // The last bits of f32 sums depend on the instruction set.
-        hasher.update(format!("{}\0{}\0{preprocess}", Extractor::PRECISION, isa.name()).as_bytes());
+        let precision = backbone.network.precision();
+        hasher.update(format!("{}\0{preprocess}\0", precision.as_str()).as_bytes());
+        match precision {
+            Precision::Int8 => hasher.update(&backbone.ranges.unwrap_or_default()),
+            // The last bits of f32 sums depend on the instruction set.
+            Precision::F32 => hasher.update(backbone.network.isa().name().as_bytes()),
+        };
         let identity = *hasher.finalize().as_bytes();
         Extractor { backbone, limits: Limits::default(), identity }
     }
-
-    /// The arithmetic of the network.
-    pub const PRECISION: &str = "f32";
 
     /// The network and what belongs to its weights.
     pub fn backbone(&self) -> &Backbone {
@@ -56,6 +56,11 @@ impl Extractor {
     /// How photos are prepared.
     pub fn preprocess(&self) -> &Preprocess {
         &self.backbone.preprocess
+    }
+
+    /// The arithmetic of the network.
+    pub fn precision(&self) -> Precision {
+        self.backbone.network.precision()
     }
 
     /// The instruction set of the network.
@@ -75,11 +80,7 @@ impl Extractor {
 
     /// Buffers for one worker.
     pub fn workspace(&self) -> Workspace {
-        Workspace {
-            pixels: vec![0; self.preprocess().len()],
-            scratch: Scratch::default(),
-            arena: self.backbone.network.arena(),
-        }
+        Workspace { scratch: Scratch::default(), arena: self.backbone.network.arena() }
     }
 
     /// A photo's bytes to its [`feature_dim`](Extractor::feature_dim) features; the seconds of each stage are added.
@@ -96,10 +97,10 @@ impl Extractor {
         seconds: &mut Seconds,
         features: &mut [f32],
     ) -> std::result::Result<(), Unreadable> {
-        let Workspace { pixels, scratch, arena } = workspace;
+        let Workspace { scratch, arena } = workspace;
         let photo = timed(&mut seconds.decode, || photo::decode(bytes, &self.limits))?;
-        timed(&mut seconds.resize, || self.preprocess().pixels(&photo, self.isa(), scratch, pixels));
-        timed(&mut seconds.network, || self.backbone.network.features(pixels, arena, features));
+        timed(&mut seconds.resize, || self.preprocess().pixels(&photo, self.isa(), scratch, arena.pixels()));
+        timed(&mut seconds.network, || self.backbone.network.run(arena, features));
         Ok(())
     }
 

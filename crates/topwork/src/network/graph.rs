@@ -49,6 +49,13 @@ pub struct Normalisation {
     pub scale: [f32; 3],
 }
 
+impl Normalisation {
+    /// What a pixel value of a channel becomes, before it is rounded.
+    pub(super) fn apply(&self, channel: usize, pixel: u8) -> f64 {
+        (f64::from(pixel) - f64::from(self.mean[channel])) * f64::from(self.scale[channel])
+    }
+}
+
 /// Zeros around the input of a convolution.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Padding {

@@ -1,25 +1,30 @@
 //! Pixels → features: layers with batch norms folded, weights packed for an instruction set, buffers planned; and the
-//! loop that runs them.
+//! loop that runs them, in f32 or on bytes.
 //!
 //! A [`Network`] is read-only and shared by all workers; each has an [`Arena`] of its own. There are no threads, locks or
 //! allocations inside, and photos do not meet, so the number of workers cannot change a result.
 
+pub mod calibration;
+mod float;
 mod fold;
 mod graph;
+mod int8;
+mod layer;
 mod plan;
+mod precision;
+mod quantise;
+pub mod ranges;
 
 pub use graph::{BatchNorm, Convolution, Graph, Groups, Node, Normalisation, Padding, Shape};
+pub use layer::{Layer, LayerKind};
+pub use precision::Precision;
+pub use ranges::Ranges;
 pub use topwork_kernels::epilogue::Activation;
 
 use topwork_kernels::Isa;
 use topwork_kernels::buffer::Buffer;
-use topwork_kernels::convolution::{convolution, gathered_len};
-use topwork_kernels::depthwise::{PackedDepthwise, depthwise};
-use topwork_kernels::epilogue::Epilogue;
-use topwork_kernels::gemm::PackedMatrix;
-use topwork_kernels::reference::{global_average, normalise};
-use topwork_kernels::window::Window;
 
+use crate::error::Result;
 use graph::OperationKind;
 use plan::Slots;
 
@@ -27,116 +32,103 @@ use plan::Slots;
 #[derive(Debug)]
 pub struct Network {
     isa: Isa,
-    table: Box<[[f32; 256]; 3]>,
     input: Shape,
     layers: Vec<Layer>,
-    steps: Vec<Step>,
+    routes: Vec<Route>,
     slots: Slots,
-    gathered: usize,
+    engine: Engine,
+}
+
+/// What a layer reads, by the numbers of the tensors: the network's input is 0, a layer's output one more than its number.
+#[derive(Debug)]
+struct Route {
+    input: usize,
+    residual: Option<usize>,
+}
+
+#[derive(Debug)]
+enum Engine {
+    Float(float::Engine),
+    Int8(int8::Engine),
 }
 
 /// The memory that one worker needs to run a network: made by [`Network::arena`].
 #[derive(Debug)]
 pub struct Arena {
-    buffers: Vec<Buffer<f32>>,
-    gathered: Buffer<f32>,
-}
-
-/// What a layer is, for summaries and measurements.
-#[derive(Clone, Debug, PartialEq)]
-#[non_exhaustive]
-pub struct Layer {
-    /// The name that the checkpoint gives it.
-    pub name: String,
-    /// Which operation it is.
-    pub kind: LayerKind,
-    /// Height and width of the kernel; of the whole input for an average.
-    pub kernel: (usize, usize),
-    /// Step in both directions.
-    pub stride: usize,
-    /// Size of its input.
-    pub input: Shape,
-    /// Size of its output.
-    pub output: Shape,
-    /// Whether a skip connection is added.
-    pub residual: bool,
-    /// The last step.
-    pub activation: Activation,
-    /// Multiplications of a value and a weight, padding included.
-    pub multiply_adds: u64,
-    /// Weights and biases after folding.
-    pub parameters: u64,
-}
-
-/// The operations of a network.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
-#[non_exhaustive]
-pub enum LayerKind {
-    /// All input channels under a kernel of several pixels, or with a stride.
-    Convolution,
-    /// All input channels of one pixel.
-    Pointwise,
-    /// Each channel by itself.
-    Depthwise,
-    /// The mean over all pixels.
-    GlobalAverage,
-}
-
-/// One layer, ready to run: `inputs` and the place in [`Network::steps`] are numbers of tensors.
-#[derive(Debug)]
-struct Step {
-    input: usize,
-    residual: Option<usize>,
-    kernel: Kernel,
+    pixels: Buffer<u8>,
+    memory: Memory,
 }
 
 #[derive(Debug)]
-enum Kernel {
-    Convolution { window: Window, weights: PackedMatrix, bias: Vec<f32>, activation: Activation },
-    Depthwise { window: Window, weights: PackedDepthwise, bias: Vec<f32>, activation: Activation },
-    GlobalAverage,
+enum Memory {
+    Float { input: Buffer<f32>, buffers: Vec<Buffer<f32>>, gathered: Buffer<f32> },
+    Int8 { buffers: Vec<Buffer<u8>>, gathered: Buffer<u8> },
+}
+
+/// The output of a layer: row by row, the channels of a pixel together.
+#[derive(Clone, Copy, Debug)]
+pub enum Values<'a> {
+    /// As they are.
+    F32(&'a [f32]),
+    /// `scale · (byte − zero_point)`.
+    Int8 {
+        /// The bytes.
+        bytes: &'a [u8],
+        /// A step between two bytes.
+        scale: f64,
+        /// The byte that is 0.
+        zero_point: u8,
+    },
+}
+
+impl Values<'_> {
+    /// The numbers that they stand for.
+    pub fn to_f32(&self) -> Vec<f32> {
+        match *self {
+            Values::F32(values) => values.to_vec(),
+            Values::Int8 { bytes, scale, zero_point } => {
+                let value = |byte: &u8| ((f64::from(*byte) - f64::from(zero_point)) * scale) as f32;
+                bytes.iter().map(value).collect()
+            }
+        }
+    }
 }
 
 impl Network {
-    /// Folds, packs and plans; the graph's last operation makes the features.
+    /// Folds, packs and plans; the graph's last operation makes the features. Arithmetic in f32.
     pub fn new(graph: &Graph, isa: Isa) -> Network {
-        let mut layers = Vec::new();
-        let mut steps = Vec::new();
-        let mut readers = vec![Vec::new()];
-        let mut gathered = 0;
-        for (index, operation) in graph.operations.iter().enumerate() {
-            let (input, output) = (graph.shape(operation.input), graph.shapes[index + 1]);
-            let layer = describe(&operation.name, &operation.kind, input, output);
-            let (kernel, residual) = match &operation.kind {
-                OperationKind::GlobalAverage => (Kernel::GlobalAverage, None),
-                OperationKind::Convolution(window, spec) => {
-                    let (window, activation) = (*window, spec.activation);
-                    let folded = fold::fold(spec);
-                    let (bias, taps) = (folded.bias, window.taps());
-                    let kernel = match spec.groups {
-                        Groups::One => {
-                            gathered = gathered.max(gathered_len(&window, input.channels));
-                            let depth = taps * input.channels;
-                            let weights = PackedMatrix::new(isa, &folded.weights, depth, output.channels);
-                            Kernel::Convolution { window, weights, bias, activation }
-                        }
-                        Groups::Depthwise => {
-                            let weights = PackedDepthwise::new(isa, &folded.weights, taps, output.channels);
-                            Kernel::Depthwise { window, weights, bias, activation }
-                        }
-                    };
-                    (kernel, spec.residual.map(|node| node.0))
-                }
-            };
-            let input = operation.input.0;
-            readers.push([Some(input), residual].into_iter().flatten().collect());
-            layers.push(layer);
-            steps.push(Step { input, residual, kernel });
-        }
-        let sizes: Vec<usize> = graph.shapes.iter().map(Shape::len).collect();
+        let engine = float::Engine::new(graph, isa);
+        Network::planned(graph, isa, Engine::Float(engine))
+    }
+
+    /// The same on bytes: weights are rounded to i8, and tensors to the bytes between the limits of `ranges`.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Weights`](crate::ErrorKind::Weights) where a range is missing or too small for the weights.
+    pub fn quantised(graph: &Graph, ranges: &Ranges, isa: Isa) -> Result<Network> {
+        let engine = int8::Engine::new(graph, ranges, isa)?;
+        Ok(Network::planned(graph, isa, Engine::Int8(engine)))
+    }
+
+    fn planned(graph: &Graph, isa: Isa, engine: Engine) -> Network {
+        let routes: Vec<Route> = graph
+            .operations
+            .iter()
+            .map(|operation| {
+                let residual = match &operation.kind {
+                    OperationKind::Convolution(_, layer) => layer.residual.map(|node| node.0),
+                    OperationKind::GlobalAverage => None,
+                };
+                Route { input: operation.input.0, residual }
+            })
+            .collect();
+        let readers =
+            routes.iter().map(|route| [Some(route.input), route.residual].into_iter().flatten().collect());
+        let readers: Vec<Vec<usize>> = [Vec::new()].into_iter().chain(readers).collect();
+        // The input has a place of its own.
+        let sizes: Vec<usize> = [0].into_iter().chain(graph.shapes.iter().skip(1).map(Shape::len)).collect();
         let slots = plan::place(&sizes, &readers);
-        let table = Box::new(table(&graph.normalisation));
-        Network { isa, table, input: graph.shapes[0], layers, steps, slots, gathered }
+        Network { isa, input: graph.shapes[0], layers: layer::layers(graph), routes, slots, engine }
     }
 
     /// Features that one photo gives.
@@ -154,6 +146,14 @@ impl Network {
         self.isa
     }
 
+    /// Its arithmetic.
+    pub fn precision(&self) -> Precision {
+        match self.engine {
+            Engine::Float(_) => Precision::F32,
+            Engine::Int8(_) => Precision::Int8,
+        }
+    }
+
     /// The layers, in the order in which they run.
     pub fn layers(&self) -> &[Layer] {
         &self.layers
@@ -161,8 +161,19 @@ impl Network {
 
     /// Memory for one worker.
     pub fn arena(&self) -> Arena {
-        let buffers = self.slots.sizes.iter().map(|size| Buffer::zeros(*size)).collect();
-        Arena { buffers, gathered: Buffer::zeros(self.gathered) }
+        let sizes = || self.slots.sizes.iter().copied();
+        let memory = match &self.engine {
+            Engine::Float(engine) => Memory::Float {
+                input: Buffer::zeros(self.input.len()),
+                buffers: sizes().map(Buffer::zeros).collect(),
+                gathered: Buffer::zeros(engine.gathered),
+            },
+            Engine::Int8(engine) => Memory::Int8 {
+                buffers: sizes().map(Buffer::zeros).collect(),
+                gathered: Buffer::zeros(engine.gathered),
+            },
+        };
+        Arena { pixels: Buffer::zeros(self.input.len()), memory }
     }
 
     /// The features of one photo: `pixels` are the bytes of height x width x 3 channels, `out` is room for
@@ -174,7 +185,15 @@ impl Network {
         self.trace(pixels, arena, out, |_, _| ());
     }
 
-    /// As [`features`](Network::features), and shows each layer's output (row by row, channels together) to `look`.
+    /// The features of the photo whose bytes stand in [`Arena::pixels`], which are used up.
+    ///
+    /// # Panics
+    /// If `out` or the arena are not of this network's sizes.
+    pub fn run(&self, arena: &mut Arena, out: &mut [f32]) {
+        self.each_layer(arena, out, |_, _| ());
+    }
+
+    /// As [`features`](Network::features), and shows each layer's output to `look`.
     ///
     /// # Panics
     /// As `features`.
@@ -183,94 +202,105 @@ impl Network {
         pixels: &[u8],
         arena: &mut Arena,
         out: &mut [f32],
-        mut look: impl FnMut(&Layer, &[f32]),
+        look: impl FnMut(&Layer, Values<'_>),
     ) {
-        let Arena { buffers, gathered } = arena;
         let (given, wanted) = (pixels.len(), self.input.len());
         assert_eq!(given, wanted, "{given} bytes of pixels for an input of {:?}", self.input);
+        arena.pixels().copy_from_slice(pixels);
+        self.each_layer(arena, out, look);
+    }
+
+    fn each_layer(&self, arena: &mut Arena, out: &mut [f32], mut look: impl FnMut(&Layer, Values<'_>)) {
+        let Arena { pixels, memory } = arena;
         assert_eq!(out.len(), self.feature_dim(), "room for {} features", out.len());
+        assert_eq!(pixels.len(), self.input.len(), "another network's arena");
+        let last = self.layers.len().checked_sub(1);
+        match (&self.engine, memory) {
+            (Engine::Float(engine), Memory::Float { input: first, buffers, gathered }) => {
+                engine.input(pixels, first);
+                self.walk(first, buffers, |number, input, residual, output| {
+                    engine.layer(number, input, residual, gathered, output);
+                    look(&self.layers[number], Values::F32(output));
+                    if Some(number) == last {
+                        out.copy_from_slice(output);
+                    }
+                });
+            }
+            (Engine::Int8(engine), Memory::Int8 { buffers, gathered }) => {
+                engine.input(pixels);
+                self.walk(pixels, buffers, |number, input, residual, output| {
+                    engine.layer(number, input, residual, gathered, output, out);
+                    let layer = &self.layers[number];
+                    let scale = engine.scales[number + 1];
+                    let values =
+                        Values::Int8 { bytes: output, scale: scale.scale, zero_point: scale.zero_point };
+                    if layer.kind == LayerKind::GlobalAverage {
+                        look(layer, Values::F32(out));
+                        return;
+                    }
+                    look(layer, values);
+                    if Some(number) == last {
+                        out.copy_from_slice(&values.to_f32());
+                    }
+                });
+            }
+            _ => panic!("an arena for another arithmetic"),
+        }
+    }
+
+    /// Calls `run` for each layer, in their order, with its number, input, skip connection and room for its output.
+    fn walk<T: Copy + Default>(
+        &self,
+        first: &[T],
+        buffers: &mut [Buffer<T>],
+        mut run: impl FnMut(usize, &[T], Option<&[T]>, &mut [T]),
+    ) {
         assert!(
             buffers.iter().map(|buffer| buffer.len()).eq(self.slots.sizes.iter().copied()),
             "another network's arena"
         );
-        assert_eq!(gathered.len(), self.gathered, "another network's arena");
-        normalise(&self.table, pixels, &mut buffers[self.slots.of_node[0]][..wanted]);
-        for (index, (step, layer)) in self.steps.iter().zip(&self.layers).enumerate() {
-            let slot = self.slots.of_node[index + 1];
+        for (number, (route, layer)) in self.routes.iter().zip(&self.layers).enumerate() {
+            let slot = self.slots.of_node[number + 1];
             // Out of the arena while it is written, so that the others can be read; no allocation.
             let mut written = std::mem::take(&mut buffers[slot]);
             let output = &mut written[..layer.output.len()];
-            let input = &buffers[self.slots.of_node[step.input]][..layer.input.len()];
-            let residual = step.residual.map(|node| &buffers[self.slots.of_node[node]][..output.len()]);
-            run(&step.kernel, input, residual, gathered, output);
-            look(layer, output);
-            if index + 1 == self.steps.len() {
-                out.copy_from_slice(output);
-            }
+            let tensor = |node: usize, len: usize| match node {
+                0 => &first[..len],
+                _ => &buffers[self.slots.of_node[node]][..len],
+            };
+            let residual = route.residual.map(|node| tensor(node, output.len()));
+            run(number, tensor(route.input, layer.input.len()), residual, output);
             buffers[slot] = written;
         }
     }
-}
 
-fn run(kernel: &Kernel, input: &[f32], residual: Option<&[f32]>, gathered: &mut [f32], output: &mut [f32]) {
-    match kernel {
-        Kernel::Convolution { window, weights, bias, activation } => {
-            let epilogue = Epilogue { bias, residual, activation: *activation };
-            convolution(window, weights, input, gathered, &epilogue, output);
-        }
-        Kernel::Depthwise { window, weights, bias, activation } => {
-            let epilogue = Epilogue { bias, residual, activation: *activation };
-            depthwise(window, weights, input, &epilogue, output);
-        }
-        Kernel::GlobalAverage => global_average(input, output),
-    }
-}
-
-fn describe(name: &str, kind: &OperationKind, input: Shape, output: Shape) -> Layer {
-    let name = name.to_owned();
-    match kind {
-        OperationKind::GlobalAverage => Layer {
-            name,
-            kind: LayerKind::GlobalAverage,
-            kernel: (input.height, input.width),
-            stride: 1,
-            input,
-            output,
-            residual: false,
-            activation: Activation::Linear,
-            multiply_adds: 0,
-            parameters: 0,
-        },
-        OperationKind::Convolution(window, spec) => {
-            let weights = spec.weights.values.len();
-            Layer {
-                name,
-                kind: match spec.groups {
-                    Groups::Depthwise => LayerKind::Depthwise,
-                    Groups::One if window.is_pointwise() => LayerKind::Pointwise,
-                    Groups::One => LayerKind::Convolution,
-                },
-                kernel: window.kernel,
-                stride: spec.stride,
-                input,
-                output,
-                residual: spec.residual.is_some(),
-                activation: spec.activation,
-                multiply_adds: (window.output_pixels() * weights) as u64,
-                parameters: (weights + output.channels) as u64,
-            }
+    /// From now on one lane of that layer's output is wrong.
+    #[cfg(test)]
+    pub(crate) fn break_layer(&mut self, number: usize) {
+        match &mut self.engine {
+            Engine::Int8(engine) => engine.break_layer(number),
+            Engine::Float(_) => panic!("only bytes have an exact self-test"),
         }
     }
 }
 
-/// What each pixel value of each channel becomes.
-fn table(normalisation: &Normalisation) -> [[f32; 256]; 3] {
-    let Normalisation { mean, scale } = normalisation;
-    std::array::from_fn(|channel| {
-        std::array::from_fn(|pixel| {
-            ((pixel as f64 - f64::from(mean[channel])) * f64::from(scale[channel])) as f32
+impl Arena {
+    /// The place for the bytes of a photo: height x width x 3 channels.
+    pub fn pixels(&mut self) -> &mut [u8] {
+        &mut self.pixels
+    }
+}
+
+/// Pixels on which a network proves itself: waves and noise, so that no layer sees only zeros or only the largest values.
+pub fn probe(len: usize) -> Vec<u8> {
+    let mut state = 0x9E37_79B9_u32;
+    (0..len)
+        .map(|index| {
+            state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+            let ramp = (index / 97) % 256;
+            ((ramp as u32 + (state >> 26)) / 2) as u8
         })
-    })
+        .collect()
 }
 
 #[cfg(test)]

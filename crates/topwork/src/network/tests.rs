@@ -110,8 +110,9 @@ fn layers_are_what_their_definition_says() {
         let network = Network::new(&graph, isa);
         let (mut index, mut failures) = (0, Vec::new());
         let mut features = vec![f32::NAN; network.feature_dim()];
-        network.trace(&pixels, &mut network.arena(), &mut features, |layer, output| {
+        network.trace(&pixels, &mut network.arena(), &mut features, |layer, values| {
             index += 1;
+            let output = values.to_f32();
             let largest = tensors[index].iter().fold(0.0, |largest: f64, value| largest.max(value.abs()));
             let wrong = output.iter().zip(&tensors[index]);
             let wrong = wrong.filter(|(found, expected)| {
@@ -181,4 +182,113 @@ fn layers_describe_themselves() {
 fn workers_may_share_a_network() {
     fn shared<T: Send + Sync>() {}
     shared::<Network>();
+}
+
+/// The least and the largest value of each layer of the small network, on its photos.
+fn ranges(graph: &Graph, photos: &[Vec<u8>]) -> Ranges {
+    let network = Network::new(graph, Isa::SCALAR);
+    let seen = calibration::Calibration::of(&network, photos.iter().map(Vec::as_slice));
+    assert_eq!(seen.photos(), photos.len());
+    Ranges::new("none".into(), "test".into(), photos.len(), seen.ranges(calibration::Method::MinMax))
+}
+
+/// All layers of a network, one after the other, as they pass.
+fn bits(network: &Network, photo: &[u8]) -> Vec<u32> {
+    let mut all = Vec::new();
+    let mut features = vec![f32::NAN; network.feature_dim()];
+    network.trace(photo, &mut network.arena(), &mut features, |_, values| {
+        all.extend(values.to_f32().iter().map(|value| value.to_bits()));
+    });
+    all.extend(features.iter().map(|value| value.to_bits()));
+    all
+}
+
+#[test]
+fn bytes_are_the_same_on_every_instruction_set() {
+    let graph = small();
+    let photos: Vec<Vec<u8>> = (0..4).map(|seed| photo(&graph, seed)).collect();
+    let ranges = ranges(&graph, &photos[..2]);
+    let scalar = Network::quantised(&graph, &ranges, Isa::SCALAR).unwrap();
+    for isa in Isa::available() {
+        let network = Network::quantised(&graph, &ranges, isa).unwrap();
+        assert_eq!((network.precision(), network.isa()), (Precision::Int8, isa));
+        for photo in &photos {
+            assert_eq!(bits(&network, photo), bits(&scalar, photo), "{}", isa.name());
+        }
+    }
+}
+
+/// Bytes round: on photos within the ranges every layer is as close to f32 as some steps of its range allow.
+#[test]
+fn bytes_stay_close_to_f32() {
+    let graph = small();
+    let photos: Vec<Vec<u8>> = (0..4).map(|seed| photo(&graph, seed)).collect();
+    let float = Network::new(&graph, Isa::SCALAR);
+    let bytes = Network::quantised(&graph, &ranges(&graph, &photos), Isa::SCALAR).unwrap();
+    for photo in &photos {
+        let layers = |network: &Network| {
+            let mut layers = Vec::new();
+            let mut features = vec![f32::NAN; network.feature_dim()];
+            network.trace(photo, &mut network.arena(), &mut features, |_, values| {
+                layers.push(values.to_f32());
+            });
+            layers
+        };
+        for ((expected, found), layer) in layers(&float).iter().zip(&layers(&bytes)).zip(float.layers()) {
+            let largest = expected.iter().fold(0.0, |largest: f32, value| largest.max(value.abs()));
+            let squares: f32 = expected.iter().zip(found).map(|(a, b)| (a - b) * (a - b)).sum();
+            let mean = (squares / expected.len() as f32).sqrt();
+            assert!(mean > 0.0 && mean < 0.02 * largest, "{}: {mean} of {largest}", layer.name);
+        }
+    }
+}
+
+#[test]
+fn what_bytes_cannot_hold_is_refused() {
+    let graph = small();
+    let good = ranges(&graph, &[photo(&graph, 1)]);
+    let refused =
+        |ranges: &Ranges| Network::quantised(&graph, ranges, Isa::SCALAR).err().unwrap().to_string();
+    let mut missing = good.clone();
+    missing.tensors.remove("skip");
+    assert!(refused(&missing).contains("skip"), "{}", refused(&missing));
+    let mut small = good.clone();
+    small.tensors.insert("skip".into(), (-1e-8, 1e-8));
+    assert!(refused(&small).contains("skip"), "{}", refused(&small));
+    for text in [
+        "",
+        "{}",
+        &good.to_json().unwrap().replace("\"format\": 1", "\"format\": 2"),
+        &good.to_json().unwrap().replace("\"tensors\"", "\"others\""),
+    ] {
+        assert_eq!(Ranges::from_json(text).err().unwrap().kind(), crate::ErrorKind::Weights, "{text}");
+    }
+    assert_eq!(Ranges::from_json(&good.to_json().unwrap()).unwrap(), good);
+    assert_ne!(good.digest(), small.digest());
+}
+
+/// A tensor of 400,000 small values and two of 255: limits of 0 to h cost 400,000 · (h / 255)² / 12 inside and 2 · (255 − h)²
+/// outside, least at h = 203. (A step between candidates is 4.)
+#[test]
+fn limits_with_the_least_squares_leave_outliers_out() {
+    let mut graph = Graph::new(1, 2, Normalisation { mean: [0.0; 3], scale: [1.0; 3] });
+    let mut spec = layer([1, 3, 1, 1], 1);
+    spec.weights.values = vec![1.0, 0.0, 0.0];
+    spec.batch_norm = BatchNorm {
+        weight: vec![1.0],
+        bias: vec![0.0],
+        mean: vec![0.0],
+        variance: vec![1.0 - 1e-3],
+        epsilon: 1e-3,
+    };
+    spec.activation = Activation::Linear;
+    graph.convolution("only", graph.input(), spec);
+    let mut photos: Vec<Vec<u8>> = (0..200_000_u32).map(|at| vec![(at % 8) as u8; 6]).collect();
+    photos.push(vec![255; 6]);
+    let network = Network::new(&graph, Isa::SCALAR);
+    let seen = calibration::Calibration::of(&network, photos.iter().map(Vec::as_slice));
+    let limits = |method| seen.ranges(method)["only"];
+    assert_eq!(limits(calibration::Method::MinMax), (0.0, 255.0));
+    let (low, high) = limits(calibration::Method::MeanSquaredError);
+    assert!(low == 0.0 && (high - 203.0).abs() < 4.0, "{low} to {high}");
 }
