@@ -95,6 +95,17 @@ fn tile_of_size(height: usize, row: usize, operands: &Operands<i8>, panel: &Pane
     run(row, operands, panel, output);
 }
 
+/// Repeats a block for each number below a constant, as a constant: only then do arrays of vectors stay in registers.
+macro_rules! each {
+    ($index:ident < $count:expr, $body:block) => { each!($index < $count, $body, 0 1 2 3 4 5 6 7 8 9 10 11) };
+    ($index:ident < $count:expr, $body:block, $($number:literal)*) => {
+        $(if $number < $count {
+            let $index: usize = $number;
+            $body
+        })*
+    };
+}
+
 /// `R` rows x `V` vectors of output.
 #[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl,avx512vnni")]
 fn tile<const R: usize, const V: usize>(
@@ -109,91 +120,114 @@ fn tile<const R: usize, const V: usize>(
     let weights = &panel.weights[..steps * V * LANES * GROUP];
     let start = &panel.start[..V * LANES];
     let mut sums = [[_mm512_setzero_si512(); V]; R];
-    for (vector, start) in start.chunks_exact(LANES).enumerate() {
-        // SAFETY: a chunk has LANES values.
-        let start = unsafe { _mm512_loadu_si512(start.as_ptr().cast()) };
-        for sums in &mut sums {
-            sums[vector] = start;
-        }
-    }
+    each!(vector < V, {
+        // SAFETY: V * LANES values.
+        let start = unsafe { _mm512_loadu_si512(start.as_ptr().add(vector * LANES).cast()) };
+        each!(row < R, { sums[row][vector] = start });
+    });
     for step in 0..steps {
         let mut lines = [_mm512_setzero_si512(); V];
-        for (vector, line) in lines.iter_mut().enumerate() {
+        each!(vector < V, {
             let at = (step * V + vector) * LANES * GROUP;
             // SAFETY: step < steps and vector < V: within the length of `weights`.
-            *line = unsafe { _mm512_loadu_si512(weights.as_ptr().add(at).cast()) };
-        }
-        for (row, sums) in sums.iter_mut().enumerate() {
+            lines[vector] = unsafe { _mm512_loadu_si512(weights.as_ptr().add(at).cast()) };
+        });
+        each!(row < R, {
             // SAFETY: row < R and step < steps: four bytes within the R * row_len of `input`.
             let group =
                 unsafe { input.as_ptr().add(row * row_len + step * GROUP).cast::<i32>().read_unaligned() };
             let group = _mm512_set1_epi32(group);
-            for (sum, line) in sums.iter_mut().zip(lines) {
-                *sum = _mm512_dpbusd_epi32(*sum, group, line);
-            }
-        }
+            each!(vector < V, {
+                sums[row][vector] = _mm512_dpbusd_epi32(sums[row][vector], group, lines[vector])
+            });
+        });
     }
 
     let at = row * stride + panel.column;
     let output = &mut output[at..][..(R - 1) * stride + panel.width];
-    let residual = operands.residual.map(|residual| {
-        (&residual.values[at..][..output.len()], i32::from(residual.zero_point), residual.ratio)
-    });
     let (scale, bias) = (&panel.scale[..V * LANES], &panel.bias[..V * LANES]);
-    for vector in 0..V {
-        // SAFETY: V * LANES values in each.
-        let (scale, bias) = unsafe {
-            let at = vector * LANES;
-            (_mm512_loadu_ps(scale.as_ptr().add(at)), _mm512_loadu_ps(bias.as_ptr().add(at)))
-        };
-        let mask = mask(panel.width.saturating_sub(vector * LANES)) as __mmask16;
-        for (row, sums) in sums.iter_mut().enumerate() {
-            let mut value = _mm512_add_ps(_mm512_mul_ps(_mm512_cvtepi32_ps(sums[vector]), scale), bias);
-            if let Some((values, zero_point, ratio)) = residual {
+    // Rounded to nearest, ties to even, which is how the control register stands in every Rust program.
+    if let Some(residual) = operands.residual {
+        let values = &residual.values[at..][..output.len()];
+        let zero_point = _mm512_set1_epi32(i32::from(residual.zero_point));
+        let ratio = _mm512_set1_ps(residual.ratio);
+        each!(vector < V, {
+            let mask = mask(panel.width.saturating_sub(vector * LANES)) as __mmask16;
+            let (scale, bias) = (load(scale, vector), load(bias, vector));
+            each!(row < R, {
+                let value = _mm512_add_ps(_mm512_mul_ps(_mm512_cvtepi32_ps(sums[row][vector]), scale), bias);
                 // SAFETY: only the bytes of the mask are read, which lie within this row's part of `values`.
                 let skip = unsafe {
-                    _mm_maskz_loadu_epi8(mask, values.as_ptr().add(row * stride + vector * LANES).cast())
+                    _mm_maskz_loadu_epi8(
+                        mask,
+                        values.as_ptr().wrapping_add(row * stride + vector * LANES).cast(),
+                    )
                 };
-                let skip = _mm512_sub_epi32(_mm512_cvtepu8_epi32(skip), _mm512_set1_epi32(zero_point));
-                let skip = _mm512_mul_ps(_mm512_cvtepi32_ps(skip), _mm512_set1_ps(ratio));
-                value = _mm512_add_ps(value, skip);
-            }
-            // To nearest, ties to even: how the control register stands in every Rust program.
-            sums[vector] = _mm512_cvtps_epi32(value);
-        }
+                let skip = _mm512_cvtepi32_ps(_mm512_sub_epi32(_mm512_cvtepu8_epi32(skip), zero_point));
+                sums[row][vector] = _mm512_cvtps_epi32(_mm512_add_ps(value, _mm512_mul_ps(skip, ratio)));
+            });
+        });
+    } else {
+        each!(vector < V, {
+            let (scale, bias) = (load(scale, vector), load(bias, vector));
+            each!(row < R, {
+                let value = _mm512_add_ps(_mm512_mul_ps(_mm512_cvtepi32_ps(sums[row][vector]), scale), bias);
+                sums[row][vector] = _mm512_cvtps_epi32(value);
+            });
+        });
     }
 
-    // Four vectors at a time: those of one row, or of two or four rows.
+    // Four vectors at a time: those of one row, or of two or four rows. Where there are fewer, one is there twice.
     let zero_point = _mm512_set1_epi16(i16::from(operands.zero_point));
     let transpose = _mm512_setr_epi32(0, 4, 8, 12, 1, 5, 9, 13, 2, 6, 10, 14, 3, 7, 11, 15);
-    let together = (WIDEST / V).max(1);
     let mask = mask(panel.width);
-    for first in (0..R).step_by(together) {
+    each!(pack < R.div_ceil(const { together(V) }), {
+        let first = pack * const { together(V) };
         let vector = |slot: usize| sums[(first + slot / V).min(R - 1)][slot % V];
-        // Saturating to i16 before adding and after leaves what lies within 0 to 255 as it is, and what lies outside outside.
+        // Saturating to i16 before and after adding leaves what lies within 0 to 255 as it is, and the rest outside.
         let low = _mm512_adds_epi16(_mm512_packs_epi32(vector(0), vector(1)), zero_point);
-        let high = _mm512_adds_epi16(_mm512_packs_epi32(vector(2), vector(3 % (V * together))), zero_point);
+        let high = _mm512_adds_epi16(_mm512_packs_epi32(vector(2), vector(3)), zero_point);
         let bytes = _mm512_permutexvar_epi32(transpose, _mm512_packus_epi16(low, high));
-        let rows = together.min(R - first);
-        let place = output.as_mut_ptr();
-        for row in 0..rows {
-            // SAFETY: only the bytes of the mask are written: `panel.width` of a row of the tile, within `output`.
-            unsafe {
-                let place = place.add((first + row) * stride).cast();
-                match (V, row) {
-                    (1, 0) => _mm_mask_storeu_epi8(place, mask as u16, _mm512_castsi512_si128(bytes)),
-                    (1, 1) => _mm_mask_storeu_epi8(place, mask as u16, _mm512_extracti32x4_epi32::<1>(bytes)),
-                    (1, 2) => _mm_mask_storeu_epi8(place, mask as u16, _mm512_extracti32x4_epi32::<2>(bytes)),
-                    (1, _) => _mm_mask_storeu_epi8(place, mask as u16, _mm512_extracti32x4_epi32::<3>(bytes)),
-                    (2, 0) => _mm256_mask_storeu_epi8(place, mask as u32, _mm512_castsi512_si256(bytes)),
-                    (2, _) => {
-                        _mm256_mask_storeu_epi8(place, mask as u32, _mm512_extracti64x4_epi64::<1>(bytes))
+        each!(row < const { together(V) }, {
+            if first + row < R {
+                // SAFETY: only the bytes of the mask are written: `panel.width` of a row of the tile, within `output`.
+                unsafe {
+                    let place = output.as_mut_ptr().add((first + row) * stride).cast();
+                    match (V, row) {
+                        (1, 0) => _mm_mask_storeu_epi8(place, mask as u16, _mm512_castsi512_si128(bytes)),
+                        (1, 1) => {
+                            _mm_mask_storeu_epi8(place, mask as u16, _mm512_extracti32x4_epi32::<1>(bytes))
+                        }
+                        (1, 2) => {
+                            _mm_mask_storeu_epi8(place, mask as u16, _mm512_extracti32x4_epi32::<2>(bytes))
+                        }
+                        (1, _) => {
+                            _mm_mask_storeu_epi8(place, mask as u16, _mm512_extracti32x4_epi32::<3>(bytes))
+                        }
+                        (2, 0) => _mm256_mask_storeu_epi8(place, mask as u32, _mm512_castsi512_si256(bytes)),
+                        (2, _) => {
+                            _mm256_mask_storeu_epi8(place, mask as u32, _mm512_extracti64x4_epi64::<1>(bytes))
+                        }
+                        _ => _mm512_mask_storeu_epi8(place, mask, bytes),
                     }
-                    _ => _mm512_mask_storeu_epi8(place, mask, bytes),
                 }
             }
-        }
-    }
+        });
+    });
+}
+
+/// Rows of that many vectors that are packed together.
+const fn together(vectors: usize) -> usize {
+    if vectors > 2 { 1 } else { WIDEST / vectors }
+}
+
+/// That vector of the values.
+#[inline]
+#[target_feature(enable = "avx512f")]
+fn load(values: &[f32], vector: usize) -> __m512 {
+    let values = &values[vector * LANES..][..LANES];
+    // SAFETY: LANES values.
+    unsafe { _mm512_loadu_ps(values.as_ptr()) }
 }
 
 /// That many ones from the lowest bit on, at most 64.
