@@ -2,7 +2,7 @@
 
 use super::{Requantise, Residual};
 use crate::buffer::Buffer;
-use crate::isa::Isa;
+use crate::isa::{Isa, Level};
 use crate::reference;
 
 /// Bytes of input that the fastest instructions multiply and add at once; rows of input are padded to a multiple.
@@ -15,8 +15,22 @@ pub struct PackedMatrix {
     depth: usize,
     columns: usize,
     zero_point: u8,
-    weights: Buffer<i8>,
+    weights: Weights,
     requantise: Requantise,
+    /// −zero point · Σ weights, one a column.
+    start: Buffer<i32>,
+    scale: Buffer<f32>,
+    bias: Buffer<f32>,
+}
+
+/// The weights as an instruction set reads them.
+#[derive(Debug)]
+enum Weights {
+    /// Row by row.
+    Plain(Buffer<i8>),
+    /// Panels of bytes, see [`packed`].
+    #[cfg(target_arch = "x86_64")]
+    Bytes(Buffer<i8>),
 }
 
 impl PackedMatrix {
@@ -35,7 +49,22 @@ impl PackedMatrix {
         let found = weights.len();
         assert_eq!(found, depth * columns, "{found} weights for a matrix of {depth} x {columns}");
         requantise.check(columns);
-        PackedMatrix { isa, depth, columns, zero_point, weights: Buffer::copy_of(weights), requantise }
+        let mut start = Buffer::zeros(columns.next_multiple_of(PADDING));
+        for row in weights.chunks_exact(columns.max(1)) {
+            for (start, weight) in start.iter_mut().zip(row) {
+                *start -= i32::from(*weight) * i32::from(zero_point);
+            }
+        }
+        let (scale, bias) = (padded(&requantise.scale), padded(&requantise.bias));
+        let weights = match isa.level() {
+            #[cfg(target_arch = "x86_64")]
+            Level::Avx512 => {
+                use crate::arch::avx512::int8_matrix::{LANES, WIDEST};
+                Weights::Bytes(packed(weights, depth, columns, GROUP, LANES, WIDEST, |weight| weight))
+            }
+            _ => Weights::Plain(Buffer::copy_of(weights)),
+        };
+        PackedMatrix { isa, depth, columns, zero_point, weights, requantise, start, scale, bias }
     }
 
     /// Rows of the matrix: values that are summed for one output.
@@ -63,6 +92,115 @@ impl PackedMatrix {
     pub fn isa(&self) -> Isa {
         self.isa
     }
+
+    fn operands<'a, W>(
+        &'a self,
+        weights: &'a [W],
+        input: &'a [u8],
+        residual: Option<&'a Residual>,
+    ) -> Operands<'a, W> {
+        Operands {
+            row_len: self.row_len(),
+            columns: self.columns,
+            input,
+            weights,
+            start: &self.start,
+            scale: &self.scale,
+            bias: &self.bias,
+            residual,
+            zero_point: self.requantise.zero_point,
+        }
+    }
+}
+
+/// What is stored for each column is padded to a multiple of this with zeros.
+const PADDING: usize = 64;
+
+fn padded(values: &[f32]) -> Buffer<f32> {
+    let mut padded = Buffer::zeros(values.len().next_multiple_of(PADDING));
+    padded[..values.len()].copy_from_slice(values);
+    padded
+}
+
+/// One panel after another (see [`Operands::panels`]); a panel holds, for each `group` of rows, the group's weights of each of its
+/// columns together. Missing rows and columns are zero.
+fn packed<W: Copy + Default>(
+    weights: &[i8],
+    depth: usize,
+    columns: usize,
+    group: usize,
+    lanes: usize,
+    widest: usize,
+    convert: impl Fn(i8) -> W,
+) -> Buffer<W> {
+    let padded_depth = depth.next_multiple_of(GROUP);
+    let mut values = Buffer::zeros(columns.next_multiple_of(lanes) * padded_depth);
+    for (first, vectors) in shares(columns.div_ceil(lanes), widest) {
+        let (column, width) = (first * lanes, vectors * lanes);
+        let panel = &mut values[column * padded_depth..][..width * padded_depth];
+        for (row, weights) in weights.chunks_exact(columns).enumerate() {
+            for (place, weight) in weights[column..].iter().take(width).enumerate() {
+                panel[(row / group * width + place) * group + row % group] = convert(*weight);
+            }
+        }
+    }
+    values
+}
+
+/// Everything that a kernel needs of a matrix product.
+pub(crate) struct Operands<'a, W> {
+    /// Bytes of a row of input.
+    pub(crate) row_len: usize,
+    pub(crate) columns: usize,
+    pub(crate) input: &'a [u8],
+    weights: &'a [W],
+    start: &'a [i32],
+    scale: &'a [f32],
+    bias: &'a [f32],
+    pub(crate) residual: Option<&'a Residual<'a>>,
+    /// The output's.
+    pub(crate) zero_point: u8,
+}
+
+/// Neighbouring columns whose sums fit into registers together.
+pub(crate) struct Panel<'a, W> {
+    /// The first column.
+    pub(crate) column: usize,
+    /// Columns that exist.
+    pub(crate) width: usize,
+    /// Vectors of columns, the last of which may be filled in part.
+    pub(crate) vectors: usize,
+    pub(crate) weights: &'a [W],
+    /// What the sums begin with, then m and b.
+    pub(crate) start: &'a [i32],
+    pub(crate) scale: &'a [f32],
+    pub(crate) bias: &'a [f32],
+}
+
+impl<W> Operands<'_, W> {
+    /// The panels of at most `widest` vectors of that many columns.
+    pub(crate) fn panels(&self, lanes: usize, widest: usize) -> impl Iterator<Item = Panel<'_, W>> {
+        shares(self.columns.div_ceil(lanes), widest).map(move |(first, vectors)| {
+            let (column, room) = (first * lanes, vectors * lanes);
+            Panel {
+                column,
+                width: room.min(self.columns - column),
+                vectors,
+                weights: &self.weights[column * self.row_len..][..room * self.row_len],
+                start: &self.start[column..][..room],
+                scale: &self.scale[column..][..room],
+                bias: &self.bias[column..][..room],
+            }
+        })
+    }
+}
+
+/// Splits `total` into as few parts of at most `most` as possible, whose sizes differ by one at most, so that none is a sliver:
+/// where each begins, and its size.
+pub(crate) fn shares(total: usize, most: usize) -> impl Iterator<Item = (usize, usize)> {
+    let parts = total.div_ceil(most);
+    let (size, larger) = (total.checked_div(parts).unwrap_or(0), total.checked_rem(parts).unwrap_or(0));
+    (0..parts).map(move |part| (part * size + part.min(larger), size + usize::from(part < larger)))
 }
 
 /// `output = requantise(input · weights)`, see [`crate::int8`]: `input` is one row of [`PackedMatrix::row_len`] bytes a pixel.
@@ -78,13 +216,16 @@ pub fn matrix_product(weights: &PackedMatrix, input: &[u8], residual: Option<&Re
     if let Some(residual) = residual {
         assert!(residual.values.len() >= written, "residual of {} for {written}", residual.values.len());
     }
-    reference::int8::matrix_product(
-        input,
-        row,
-        &weights.weights,
-        weights.zero_point,
-        &weights.requantise,
-        residual,
-        output,
-    );
+    match &weights.weights {
+        #[cfg(target_arch = "x86_64")]
+        Weights::Bytes(values) => {
+            let operands = weights.operands(values, input, residual);
+            crate::arch::avx512::int8_matrix::matrix_product(weights.isa, &operands, output);
+        }
+        Weights::Plain(values) => {
+            let requantise = &weights.requantise;
+            let zero_point = weights.zero_point;
+            reference::int8::matrix_product(input, row, values, zero_point, requantise, residual, output);
+        }
+    }
 }

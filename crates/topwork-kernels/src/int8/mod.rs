@@ -16,7 +16,7 @@
 mod average;
 mod convolution;
 mod depthwise;
-mod matrix;
+pub(crate) mod matrix;
 mod requantise;
 
 pub use average::global_average;
