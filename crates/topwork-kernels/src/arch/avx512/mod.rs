@@ -1,0 +1,5 @@
+//! AVX-512 with VNNI: 512-bit vectors, 32 registers, sums of four products of bytes in one instruction.
+//!
+//! Every function here takes an [`Isa`](crate::Isa), which is the proof that the processor has these instructions.
+
+pub(crate) mod int8_depthwise;
