@@ -1,8 +1,10 @@
 //! Convolutions of each channel by itself, with weights packed at load.
 
 use super::{Requantise, Residual};
+#[cfg(target_arch = "x86_64")]
+use crate::arch::avx512;
 use crate::buffer::Buffer;
-use crate::isa::Isa;
+use crate::isa::{Isa, Level};
 use crate::reference;
 use crate::window::Window;
 
@@ -15,6 +17,15 @@ pub struct PackedDepthwise {
     zero_point: u8,
     weights: Buffer<i8>,
     requantise: Requantise,
+    fast: Fast,
+}
+
+/// The same for the kernels that one instruction set has.
+#[derive(Debug)]
+enum Fast {
+    None,
+    #[cfg(target_arch = "x86_64")]
+    Avx512(Box<avx512::int8_depthwise::Packed>),
 }
 
 impl PackedDepthwise {
@@ -33,7 +44,23 @@ impl PackedDepthwise {
         let found = weights.len();
         assert_eq!(found, taps * channels, "{found} weights for {taps} taps x {channels} channels");
         requantise.check(channels);
-        PackedDepthwise { isa, taps, channels, zero_point, weights: Buffer::copy_of(weights), requantise }
+        let fast = match isa.level() {
+            #[cfg(target_arch = "x86_64")]
+            Level::Avx512 => {
+                avx512::int8_depthwise::Packed::new(weights, taps, channels, zero_point, &requantise)
+                    .map_or(Fast::None, |packed| Fast::Avx512(Box::new(packed)))
+            }
+            _ => Fast::None,
+        };
+        PackedDepthwise {
+            fast,
+            isa,
+            taps,
+            channels,
+            zero_point,
+            weights: Buffer::copy_of(weights),
+            requantise,
+        }
     }
 
     /// The instruction set for which it is packed.
@@ -60,6 +87,13 @@ pub fn depthwise(
     assert_eq!(written, pixels * channels, "output of {written} values for {window:?} x {channels}");
     if let Some(residual) = residual {
         assert!(residual.values.len() >= written, "residual of {} for {written}", residual.values.len());
+    }
+    match &weights.fast {
+        #[cfg(target_arch = "x86_64")]
+        Fast::Avx512(packed) if packed.fits(window) => {
+            return avx512::int8_depthwise::depthwise(weights.isa, window, packed, input, residual, output);
+        }
+        _ => {}
     }
     reference::int8::depthwise(
         window,

@@ -1,3 +1,6 @@
-//! x86-64 with AVX-512 F, BW, DQ, VL and VNNI: 512-bit vectors, 32 registers, sums of four products of bytes.
+//! AVX-512 with VNNI: 512-bit vectors, 32 registers, sums of four products of bytes in one instruction.
+//!
+//! Every function here takes an [`Isa`](crate::Isa), which is the proof that the processor has these instructions.
 
+pub(crate) mod int8_depthwise;
 pub(crate) mod int8_matrix;

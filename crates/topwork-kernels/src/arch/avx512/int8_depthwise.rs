@@ -1,0 +1,499 @@
+//! Depthwise convolution of bytes for 3 x 3 and 5 x 5 kernels at strides 1 and 2.
+//!
+//! `vpdpbusd` adds four products of bytes that lie next to each other, but the taps of a channel lie a pixel apart. So
+//! four neighbouring pixels of 64 channels are interleaved by eight unpackings into four vectors of 16 channels x 4
+//! pixels, which then serve every output that sees one of these pixels: the weights of a kernel row are kept at each
+//! byte offset ([`expand`]), 0 where a pixel is not under the kernel. A tile of 2 (3 x 3) or 4 (5 x 5) outputs of a row,
+//! 1 or 2 at stride 2, uses up one or two such groups of four pixels, and its 4 to 16 sums stay in registers.
+//!
+//! Unpacking permutes the channels within 128-bit lanes; the two packings of the epilogue undo just that, so that the
+//! permutation costs nothing but a permuted order of weights, scales and biases. Where 32 or 16 channels are left, a
+//! vector holds two or four neighbouring tiles instead; where some channels do not fill a block, the last block
+//! overlaps the one before it and computes the same bytes again. So there are no masks, but at least 16 channels.
+//!
+//! Pixels left and right of the input are read from a vector of zero points. Kernel rows above and below are left out.
+
+use std::arch::x86_64::*;
+
+use crate::buffer::Buffer;
+use crate::int8::{Requantise, Residual};
+use crate::isa::{Isa, Level};
+use crate::window::Window;
+
+/// Bytes of a vector.
+const VECTOR: usize = 64;
+
+/// Dwords of a vector.
+const DWORDS: usize = 16;
+
+/// Vectors in which a group of four pixels is interleaved.
+const QUARTERS: usize = 4;
+
+/// Byte offsets at which the weights of a row are used, at most.
+const OFFSETS: usize = 8;
+
+/// Kernel rows, at most.
+const ROWS: usize = 5;
+
+/// Bytes of input rows that are read again for each block of channels: they should stay in the caches next to the core.
+const BAND: usize = 64 * 1024;
+
+/// Weights of a square kernel, scales and biases in blocks of channels, permuted as unpacking permutes.
+#[derive(Debug)]
+pub(crate) struct Packed {
+    /// Height and width of the kernel.
+    kernel: usize,
+    channels: usize,
+    zero_point: u8,
+    blocks: Vec<Block>,
+    /// For each block, kernel row and four taps of it: four weights a channel, 0 beyond the kernel.
+    weights: Buffer<i32>,
+    /// For each block and kernel row: minus the zero point times the sum of the weights.
+    starts: Buffer<i32>,
+    scales: Buffer<f32>,
+    biases: Buffer<f32>,
+    output_zero_point: u8,
+}
+
+/// Channels that are computed together.
+#[derive(Clone, Copy, Debug)]
+struct Block {
+    first: usize,
+    /// How many tiles share a vector: each has 64 channels divided by this.
+    tiles: usize,
+}
+
+impl Block {
+    /// The channel in that place of that vector.
+    fn channel(self, quarter: usize, place: usize) -> usize {
+        let lane = place / 4 % (4 / self.tiles);
+        self.first + lane * 16 + quarter * 4 + place % 4
+    }
+
+    /// The blocks that cover that many channels, none if they are too few.
+    fn cover(channels: usize) -> Vec<Block> {
+        let (mut blocks, mut covered) = (Vec::new(), 0);
+        while channels >= 16 && covered < channels {
+            let left = channels - covered;
+            let tiles = match () {
+                () if left > 32 && channels >= 64 => 1,
+                () if left > 16 && channels >= 32 => 2,
+                () => 4,
+            };
+            let first = covered.min(channels - VECTOR / tiles);
+            blocks.push(Block { first, tiles });
+            covered = first + VECTOR / tiles;
+        }
+        blocks
+    }
+}
+
+impl Packed {
+    /// Packs `weights`, given as tap row, tap column, channel, or `None` if there is no fast path for such a layer.
+    pub(crate) fn new(
+        weights: &[i8],
+        taps: usize,
+        channels: usize,
+        zero_point: u8,
+        requantise: &Requantise,
+    ) -> Option<Packed> {
+        let kernel = match taps {
+            9 => 3,
+            25 => 5,
+            _ => return None,
+        };
+        let blocks = Block::cover(channels);
+        if blocks.is_empty() {
+            return None;
+        }
+        let weight = |row: usize, column: usize, channel: usize| match column < kernel {
+            true => weights[(row * kernel + column) * channels + channel],
+            false => 0,
+        };
+        let (mut packed, mut starts, mut scales, mut biases) = (vec![], vec![], vec![], vec![]);
+        for block in &blocks {
+            let places = (0..QUARTERS).flat_map(|quarter| (0..DWORDS).map(move |place| (quarter, place)));
+            let order: Vec<usize> = places.map(|(quarter, place)| block.channel(quarter, place)).collect();
+            for row in 0..kernel {
+                for column in (0..kernel).step_by(4) {
+                    packed.extend(order.iter().map(|&channel| {
+                        i32::from_le_bytes([0, 1, 2, 3].map(|next| weight(row, column + next, channel) as u8))
+                    }));
+                }
+                starts.extend(order.iter().map(|&channel| {
+                    let sum: i32 = (0..kernel).map(|column| i32::from(weight(row, column, channel))).sum();
+                    -i32::from(zero_point) * sum
+                }));
+            }
+            scales.extend(order.iter().map(|&channel| requantise.scale[channel]));
+            biases.extend(order.iter().map(|&channel| requantise.bias[channel]));
+        }
+        Some(Packed {
+            kernel,
+            channels,
+            zero_point,
+            blocks,
+            weights: Buffer::copy_of(&packed),
+            starts: Buffer::copy_of(&starts),
+            scales: Buffer::copy_of(&scales),
+            biases: Buffer::copy_of(&biases),
+            output_zero_point: requantise.zero_point,
+        })
+    }
+
+    /// Whether it can be used for that window.
+    pub(crate) fn fits(&self, window: &Window) -> bool {
+        window.kernel == (self.kernel, self.kernel) && matches!(window.stride.1, 1 | 2)
+    }
+}
+
+/// See [`crate::int8::depthwise`], which has checked the sizes; the window is one that fits.
+pub(crate) fn depthwise(
+    isa: Isa,
+    window: &Window,
+    packed: &Packed,
+    input: &[u8],
+    residual: Option<&Residual>,
+    output: &mut [u8],
+) {
+    assert!(isa.includes(Level::Avx512), "not an AVX-512 processor");
+    assert!(packed.fits(window), "{window:?} is not of that kernel");
+    assert_eq!(input.len(), window.input_pixels() * packed.channels);
+    assert_eq!(output.len(), window.output_pixels() * packed.channels);
+    assert!(residual.is_none_or(|residual| residual.values.len() >= output.len()));
+    if output.is_empty() {
+        return;
+    }
+    let zero_points = [packed.zero_point; VECTOR];
+    let mut layer = Layer { window, packed, input, residual, output, zero_points: &zero_points };
+    // SAFETY: the assertions above: this processor has AVX-512 with VNNI, and the sizes agree.
+    unsafe {
+        match (window.kernel.1, window.stride.1) {
+            (3, 1) => layer.bands::<3, 1, 2>(),
+            (3, _) => layer.bands::<3, 2, 1>(),
+            (_, 1) => layer.bands::<5, 1, 4>(),
+            _ => layer.bands::<5, 2, 2>(),
+        }
+    }
+}
+
+/// What the whole layer shares.
+struct Layer<'a> {
+    window: &'a Window,
+    packed: &'a Packed,
+    input: &'a [u8],
+    residual: Option<&'a Residual<'a>>,
+    output: &'a mut [u8],
+    zero_points: &'a [u8; VECTOR],
+}
+
+/// The weights of a block at each byte offset, by kernel row, offset and quarter.
+type Expanded = [[[__m512i; QUARTERS]; OFFSETS]; ROWS];
+
+/// What all tiles of an output row and a block share.
+struct Line<'a> {
+    weights: &'a [[[__m512i; QUARTERS]; OFFSETS]],
+    starts: [__m512i; QUARTERS],
+    scales: [*const f32; QUARTERS],
+    biases: [*const f32; QUARTERS],
+    /// The first channel of the first kernel row that lies within the input.
+    input: *const u8,
+    /// The first channel of the output row.
+    output: *mut u8,
+    /// The same of the skip connection.
+    residual: Option<(*const u8, &'a Residual<'a>)>,
+}
+
+impl Layer<'_> {
+    /// The whole layer for kernels of `K` columns and horizontal stride `S` in tiles of `T` outputs.
+    ///
+    /// # Safety
+    /// The kernel and the stride are the window's, and the sizes agree.
+    #[target_feature(enable = "avx512f,avx512bw,avx512vl,avx512vnni")]
+    unsafe fn bands<const K: usize, const S: usize, const T: usize>(&mut self) {
+        let row = self.window.input.1 * self.packed.channels * self.window.stride.0;
+        let height = self.window.output().0;
+        let band = (BAND / row.max(1)).max(1);
+        let mut expanded: Expanded = [[[_mm512_setzero_si512(); QUARTERS]; OFFSETS]; ROWS];
+        for from in (0..height).step_by(band) {
+            for (index, block) in self.packed.blocks.iter().enumerate() {
+                expand::<K>(&self.packed.weights, index, &mut expanded);
+                for y in from..(from + band).min(height) {
+                    // SAFETY: promised by the caller; y is a row of the output and the block one of those packed.
+                    unsafe {
+                        match block.tiles {
+                            1 => self.row::<K, S, T, 1>(y, index, &expanded),
+                            2 => self.row::<K, S, T, 2>(y, index, &expanded),
+                            _ => self.row::<K, S, T, 4>(y, index, &expanded),
+                        }
+                    }
+                }
+            }
+        }
+    }
+
+    /// One block of an output row, `N` tiles a vector.
+    ///
+    /// # Safety
+    /// As for `bands`; there is such a row and such a block, of `N` tiles a vector.
+    #[target_feature(enable = "avx512f,avx512bw,avx512vl,avx512vnni")]
+    unsafe fn row<const K: usize, const S: usize, const T: usize, const N: usize>(
+        &mut self,
+        y: usize,
+        index: usize,
+        expanded: &Expanded,
+    ) {
+        let (packed, window) = (self.packed, self.window);
+        let (width, inside, before) = (window.output().1, window.input.1, window.before.1);
+        let block = packed.blocks[index];
+        let rows = window.rows(y);
+        let mut starts = [_mm512_setzero_si512(); QUARTERS];
+        if packed.zero_point != 0 {
+            for row in rows.from..rows.to {
+                let values = &packed.starts[(index * K + row) * VECTOR..][..VECTOR];
+                for (start, values) in starts.iter_mut().zip(values.chunks_exact(DWORDS)) {
+                    // SAFETY: `values` has 16 values.
+                    let values = unsafe { _mm512_loadu_si512(values.as_ptr().cast()) };
+                    *start = _mm512_add_epi32(*start, values);
+                }
+            }
+        }
+        let vector = |values: &[f32], quarter: usize| {
+            let from = index * VECTOR + quarter * DWORDS;
+            values[from..from + DWORDS].as_ptr()
+        };
+        let at = y * width * packed.channels + block.first;
+        let first = rows.input.min(window.input.0) * inside * packed.channels;
+        let line = Line {
+            weights: &expanded[rows.from..rows.to],
+            starts,
+            scales: [0, 1, 2, 3].map(|quarter| vector(&packed.scales, quarter)),
+            biases: [0, 1, 2, 3].map(|quarter| vector(&packed.biases, quarter)),
+            input: self.input[first..].as_ptr().wrapping_add(block.first),
+            output: self.output[at..].as_mut_ptr(),
+            residual: self.residual.map(|residual| (residual.values[at..].as_ptr(), residual)),
+        };
+        for x in (0..width).step_by(T * N) {
+            // The columns that the tiles see, counted from the first column of padding.
+            let seen = x * S..(x + T * N - 1) * S + K;
+            // SAFETY: the tile is the one for where it lies: inside, or over an edge; the rest is promised by the caller.
+            unsafe {
+                if x + T * N <= width && before <= seen.start && seen.end <= before + inside {
+                    self.tile::<K, S, T, N, false>(&line, x);
+                } else {
+                    self.tile::<K, S, T, N, true>(&line, x);
+                }
+            }
+        }
+    }
+
+    /// `N` tiles of `T` outputs from column `x` on. `EDGE`: some of the columns that they see, or some of the outputs
+    /// themselves, do not exist.
+    ///
+    /// # Safety
+    /// As for `row`; `line` is what that row and block share; what is said of `EDGE`.
+    #[inline]
+    #[target_feature(enable = "avx512f,avx512bw,avx512vl,avx512vnni")]
+    unsafe fn tile<const K: usize, const S: usize, const T: usize, const N: usize, const EDGE: bool>(
+        &self,
+        line: &Line,
+        x: usize,
+    ) {
+        let (channels, inside) = (self.packed.channels, self.window.input.1);
+        let seen = (T - 1) * S + K;
+        let first = (x * S) as isize - self.window.before.1 as isize;
+        let mut sums = [line.starts; T];
+        let mut source = line.input;
+        for weights in line.weights {
+            for group in 0..seen.div_ceil(4) {
+                let pixels = [0, 1, 2, 3].map(|next| {
+                    // Pixels beyond what the tile sees meet weights of 0, so that any will do.
+                    let column = first + (group * 4 + next).min(seen - 1) as isize;
+                    let parts: [*const u8; N] = std::array::from_fn(|part| {
+                        let column = column + (part * T * S) as isize;
+                        if EDGE && !(0..inside as isize).contains(&column) {
+                            self.zero_points.as_ptr()
+                        } else {
+                            source.wrapping_offset(column * channels as isize)
+                        }
+                    });
+                    // SAFETY: a column inside, a kernel row inside and the block's channels; or the zero points.
+                    unsafe { load(parts) }
+                });
+                let quarters = interleave(pixels);
+                for (output, sums) in sums.iter_mut().enumerate() {
+                    // Where the group's first pixel lies under this output's kernel.
+                    let offset = (group * 4) as isize - (output * S) as isize;
+                    if offset > -4 && offset < K as isize {
+                        let weights = &weights[(offset + lowest::<K>()) as usize];
+                        for quarter in 0..QUARTERS {
+                            sums[quarter] =
+                                _mm512_dpbusd_epi32(sums[quarter], quarters[quarter], weights[quarter]);
+                        }
+                    }
+                }
+            }
+            source = source.wrapping_add(inside * channels);
+        }
+        let width = self.window.output().1;
+        for (output, sums) in sums.into_iter().enumerate() {
+            let places: [usize; N] = std::array::from_fn(|part| x + part * T + output);
+            if EDGE && places[0] >= width {
+                break;
+            }
+            let skip = line.residual.map(|(values, residual)| {
+                let parts = places.map(|x| match EDGE && x >= width {
+                    true => self.zero_points.as_ptr(),
+                    false => values.wrapping_add(x * channels),
+                });
+                // SAFETY: an output that exists, in the skip connection, which is as large; or the zero points.
+                (unsafe { load(parts) }, residual)
+            });
+            // SAFETY: scales and biases are those of the block.
+            let bytes = unsafe { requantised(sums, line, skip, self.packed.output_zero_point) };
+            for (part, x) in places.into_iter().enumerate() {
+                if !EDGE || x < width {
+                    // SAFETY: an output that exists, and the block's channels.
+                    unsafe { store::<N>(bytes, part, line.output.add(x * channels)) };
+                }
+            }
+        }
+    }
+}
+
+/// Minus the lowest offset at which the weights of a row of `K` are used.
+const fn lowest<const K: usize>() -> isize {
+    if K == 3 { 1 } else { 3 }
+}
+
+/// The weights of a block at each byte offset: what lies under four pixels of which the first is under that tap.
+#[target_feature(enable = "avx512f,avx512bw,avx512vl,avx512vnni")]
+fn expand<const K: usize>(weights: &[i32], block: usize, expanded: &mut Expanded) {
+    let groups = K.div_ceil(4);
+    let row = groups * VECTOR;
+    for (tap_row, expanded) in expanded.iter_mut().take(K).enumerate() {
+        let weights = &weights[(block * K + tap_row) * row..][..row];
+        for quarter in 0..QUARTERS {
+            let load = |group: usize| {
+                let values = &weights[group * VECTOR + quarter * DWORDS..][..DWORDS];
+                // SAFETY: `values` has 16 values.
+                unsafe { _mm512_loadu_si512(values.as_ptr().cast()) }
+            };
+            let low = load(0);
+            let high = if groups > 1 { load(1) } else { _mm512_setzero_si512() };
+            let last = if groups > 1 { 4 } else { 0 };
+            for offset in -lowest::<K>()..=last {
+                let bits = 8 * offset as i32;
+                // Counts of 32 and more, and so negative ones too, give 0.
+                let value = if offset > 0 {
+                    _mm512_or_si512(
+                        _mm512_srlv_epi32(low, _mm512_set1_epi32(bits)),
+                        _mm512_sllv_epi32(high, _mm512_set1_epi32(32 - bits)),
+                    )
+                } else {
+                    _mm512_sllv_epi32(low, _mm512_set1_epi32(-bits))
+                };
+                expanded[(offset + lowest::<K>()) as usize][quarter] = value;
+            }
+        }
+    }
+}
+
+/// 64 bytes, 32 from each of two places, or 16 from each of four.
+///
+/// # Safety
+/// There are that many bytes.
+#[inline]
+#[target_feature(enable = "avx512f,avx512bw,avx512vl,avx512vnni")]
+unsafe fn load<const N: usize>(parts: [*const u8; N]) -> __m512i {
+    // SAFETY: promised by the caller.
+    unsafe {
+        match N {
+            1 => _mm512_loadu_si512(parts[0].cast()),
+            2 => {
+                let low = _mm256_loadu_si256(parts[0].cast());
+                _mm512_inserti64x4::<1>(_mm512_castsi256_si512(low), _mm256_loadu_si256(parts[1].cast()))
+            }
+            _ => {
+                let low = _mm512_castsi128_si512(_mm_loadu_si128(parts[0].cast()));
+                let low = _mm512_inserti32x4::<1>(low, _mm_loadu_si128(parts[1].cast()));
+                let low = _mm512_inserti32x4::<2>(low, _mm_loadu_si128(parts[2].cast()));
+                _mm512_inserti32x4::<3>(low, _mm_loadu_si128(parts[3].cast()))
+            }
+        }
+    }
+}
+
+/// Writes the channels of one of `N` tiles.
+///
+/// # Safety
+/// There is room for them.
+#[inline]
+#[target_feature(enable = "avx512f,avx512bw,avx512vl,avx512vnni")]
+unsafe fn store<const N: usize>(bytes: __m512i, part: usize, place: *mut u8) {
+    // SAFETY: promised by the caller.
+    unsafe {
+        match (N, part) {
+            (1, _) => _mm512_storeu_si512(place.cast(), bytes),
+            (2, 0) => _mm256_storeu_si256(place.cast(), _mm512_castsi512_si256(bytes)),
+            (2, _) => _mm256_storeu_si256(place.cast(), _mm512_extracti64x4_epi64::<1>(bytes)),
+            (_, 0) => _mm_storeu_si128(place.cast(), _mm512_castsi512_si128(bytes)),
+            (_, 1) => _mm_storeu_si128(place.cast(), _mm512_extracti32x4_epi32::<1>(bytes)),
+            (_, 2) => _mm_storeu_si128(place.cast(), _mm512_extracti32x4_epi32::<2>(bytes)),
+            _ => _mm_storeu_si128(place.cast(), _mm512_extracti32x4_epi32::<3>(bytes)),
+        }
+    }
+}
+
+/// Four pixels of 64 channels to four vectors of 16 channels x 4 pixels.
+#[inline]
+#[target_feature(enable = "avx512f,avx512bw,avx512vl,avx512vnni")]
+fn interleave([a, b, c, d]: [__m512i; 4]) -> [__m512i; QUARTERS] {
+    let (low, high) = (_mm512_unpacklo_epi8(a, b), _mm512_unpackhi_epi8(a, b));
+    let (next_low, next_high) = (_mm512_unpacklo_epi8(c, d), _mm512_unpackhi_epi8(c, d));
+    [
+        _mm512_unpacklo_epi16(low, next_low),
+        _mm512_unpackhi_epi16(low, next_low),
+        _mm512_unpacklo_epi16(high, next_high),
+        _mm512_unpackhi_epi16(high, next_high),
+    ]
+}
+
+/// The sums of an output pixel to its bytes, in the order of memory.
+///
+/// # Safety
+/// The scales and biases of `line` can be read.
+#[inline]
+#[target_feature(enable = "avx512f,avx512bw,avx512vl,avx512vnni")]
+unsafe fn requantised(
+    sums: [__m512i; QUARTERS],
+    line: &Line,
+    skip: Option<(__m512i, &Residual)>,
+    zero_point: u8,
+) -> __m512i {
+    let mut values = [_mm512_setzero_ps(); QUARTERS];
+    for quarter in 0..QUARTERS {
+        // SAFETY: promised by the caller.
+        let (scale, bias) =
+            unsafe { (_mm512_loadu_ps(line.scales[quarter]), _mm512_loadu_ps(line.biases[quarter])) };
+        let scaled = _mm512_mul_ps(_mm512_cvtepi32_ps(sums[quarter]), scale);
+        values[quarter] = _mm512_add_ps(scaled, bias);
+    }
+    if let Some((bytes, residual)) = skip {
+        let zero = _mm512_setzero_si512();
+        // Widened by the same unpackings, so permuted in the same way.
+        let skips = interleave([bytes, zero, zero, zero]);
+        let (zero_point, ratio) =
+            (_mm512_set1_epi32(residual.zero_point.into()), _mm512_set1_ps(residual.ratio));
+        for (value, skip) in values.iter_mut().zip(skips) {
+            let skip = _mm512_cvtepi32_ps(_mm512_sub_epi32(skip, zero_point));
+            *value = _mm512_add_ps(*value, _mm512_mul_ps(skip, ratio));
+        }
+    }
+    // Rounded to nearest even; the saturation of the packings is the clamp.
+    let [a, b, c, d] = values.map(|value| _mm512_cvtps_epi32(value));
+    let zero_point = _mm512_set1_epi16(zero_point.into());
+    let low = _mm512_adds_epi16(_mm512_packs_epi32(a, b), zero_point);
+    let high = _mm512_adds_epi16(_mm512_packs_epi32(c, d), zero_point);
+    _mm512_packus_epi16(low, high)
+}
