@@ -28,7 +28,8 @@ impl PackedMatrix {
         assert_eq!(found, depth * columns, "{found} weights for a matrix of {depth} x {columns}");
         let values = match isa.level() {
             Level::Scalar | Level::Neon => Buffer::copy_of(weights),
-            Level::Avx2 | Level::Avx512 => panels(weights, depth, columns),
+            Level::Avx2 => panels(weights, depth, columns),
+            Level::Avx512 => wide_panels(weights, depth, columns),
         };
         PackedMatrix { isa, depth, columns, values }
     }
@@ -60,6 +61,14 @@ fn panels(weights: &[f32], depth: usize, columns: usize) -> Buffer<f32> {
     values
 }
 
+#[cfg(target_arch = "x86_64")]
+fn wide_panels(weights: &[f32], depth: usize, columns: usize) -> Buffer {
+    use crate::arch::avx512::gemm::{pack, packed_len};
+    let mut values = Buffer::zeros(packed_len(depth, columns));
+    pack(weights, depth, columns, &mut values);
+    values
+}
+
 /// `output = activation(input · weights + bias + residual)`: one row of `input` a pixel.
 ///
 /// # Panics
@@ -73,8 +82,19 @@ pub fn matrix_product(weights: &PackedMatrix, input: &[f32], epilogue: &Epilogue
     epilogue.check(rows, columns);
     match weights.isa.level() {
         #[cfg(target_arch = "x86_64")]
-        Level::Avx2 | Level::Avx512 => {
+        Level::Avx2 => {
             crate::arch::avx2::gemm::matrix_product(
+                weights.isa,
+                depth,
+                input,
+                &weights.values,
+                epilogue,
+                output,
+            );
+        }
+        #[cfg(target_arch = "x86_64")]
+        Level::Avx512 => {
+            crate::arch::avx512::gemm::matrix_product(
                 weights.isa,
                 depth,
                 input,

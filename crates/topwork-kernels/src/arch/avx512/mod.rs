@@ -2,5 +2,6 @@
 //!
 //! Every function here takes an [`Isa`](crate::Isa), which is the proof that the processor has these instructions.
 
+pub(crate) mod gemm;
 pub(crate) mod int8_depthwise;
 pub(crate) mod int8_matrix;

@@ -1,0 +1,236 @@
+//! Matrix product, tile of 14 rows x 32 columns: 28 of the 32 registers hold sums, 2 the weights and 1 the input value.
+//! Loads a step: 2 of weights and 14 of input for 28 multiply-adds, which leaves the load ports almost half free, and
+//! the planes of networks for 224 x 224 photos are multiples of 7 or 14 pixels, so no tile is a sliver. The last panel
+//! of an odd number of vectors has 48 columns x 9 rows (27 sums), or 16 columns if it is the only one.
+//!
+//! Rows are taken in blocks whose input and output stay in the second-level cache while all panels of weights pass; where
+//! all weights fit the first level, in small blocks whose output is still there when its next columns come.
+
+use std::arch::x86_64::*;
+
+use crate::epilogue::Epilogue;
+use crate::isa::{Isa, Level};
+
+pub(crate) const LANES: usize = 16;
+
+/// Rows of a tile of one, two and three vectors.
+const ROWS: [usize; 3] = [14, 14, 9];
+
+/// Rows whose places are reached from one pointer, by adding the distance of two rows once or twice: fourteen pointers are
+/// more than there are registers.
+const REACH: usize = 3;
+
+/// Input and output values of a block of rows: 256 KiB.
+const BLOCK: usize = 64 * 1024;
+
+/// Weights that stay in the first-level cache: 24 KiB.
+const FEW_WEIGHTS: usize = 6 * 1024;
+
+/// Vectors in the next panel, where so many are left: two, but never one at the end of several.
+fn next_panel(vectors: usize) -> usize {
+    match vectors {
+        1 => 1,
+        3 => 3,
+        _ => 2,
+    }
+}
+
+/// The number of values that [`pack`] makes.
+pub(crate) fn packed_len(depth: usize, columns: usize) -> usize {
+    columns.next_multiple_of(LANES) * depth
+}
+
+/// One panel after another, each with its columns together for each row of `weights`; missing columns are left as they are.
+pub(crate) fn pack(weights: &[f32], depth: usize, columns: usize, packed: &mut [f32]) {
+    let mut column = 0;
+    while column < columns {
+        let width = next_panel((columns - column).div_ceil(LANES)) * LANES;
+        let (end, panel) = (columns.min(column + width), &mut packed[column * depth..]);
+        for (row, panel) in panel.chunks_exact_mut(width).take(depth).enumerate() {
+            panel[..end - column].copy_from_slice(&weights[row * columns..][column..end]);
+        }
+        column += width;
+    }
+}
+
+/// See [`crate::gemm::matrix_product`], which has checked the sizes; `weights` as packed by [`pack`].
+pub(crate) fn matrix_product(
+    isa: Isa,
+    depth: usize,
+    input: &[f32],
+    weights: &[f32],
+    epilogue: &Epilogue,
+    output: &mut [f32],
+) {
+    assert!(isa.includes(Level::Avx512), "not an AVX-512 processor");
+    let columns = epilogue.bias.len();
+    let rows = output.len().checked_div(columns).unwrap_or(0);
+    let few = weights.len() <= FEW_WEIGHTS;
+    let block = if few { 4 * ROWS[1] } else { (BLOCK / (depth + columns)).next_multiple_of(ROWS[1]) };
+    let source = Source { row: depth, runs: 1, run: depth, length: depth };
+    let mut from = 0;
+    while from < rows {
+        let count = block.min(rows - from);
+        let mut column = 0;
+        while column < columns {
+            let panel = Panel::new(column, depth, weights, epilogue, columns);
+            // As many tiles as needed, of sizes that differ by one at most, so that none is a sliver.
+            let tiles = count.div_ceil(ROWS[panel.vectors - 1]);
+            let mut row = from;
+            for tile in 0..tiles {
+                let height = count / tiles + usize::from(tile < count % tiles);
+                let at = row * columns + column;
+                let residual = epilogue.residual.map(|all| &all[at..]);
+                // SAFETY: the assertion above: this processor has AVX-512.
+                unsafe {
+                    tile_of_height(
+                        height,
+                        &source,
+                        &input[row * depth..],
+                        &panel,
+                        residual,
+                        &mut output[at..],
+                    );
+                }
+                row += height;
+            }
+            column += panel.vectors * LANES;
+        }
+        from += count;
+    }
+}
+
+/// Where a tile finds its input: the values of a row are `runs` pieces of `length` values.
+#[derive(Clone, Copy, Debug)]
+struct Source {
+    /// From one row to the next.
+    row: usize,
+    runs: usize,
+    /// From one run to the next, in the input and in the rows of weights.
+    run: usize,
+    length: usize,
+}
+
+/// The columns of the output that one panel makes, and what happens to them.
+struct Panel<'a> {
+    weights: &'a [f32],
+    vectors: usize,
+    /// From one row of the output to the next.
+    stride: usize,
+    bias: &'a [f32],
+    range: (f32, f32),
+}
+
+impl<'a> Panel<'a> {
+    fn new(
+        column: usize,
+        depth: usize,
+        weights: &'a [f32],
+        epilogue: &Epilogue<'a>,
+        stride: usize,
+    ) -> Panel<'a> {
+        let columns = epilogue.bias.len();
+        let vectors = next_panel((columns - column).div_ceil(LANES));
+        let width = vectors * LANES;
+        Panel {
+            weights: &weights[column * depth..][..width * depth],
+            vectors,
+            stride,
+            bias: &epilogue.bias[column..columns.min(column + width)],
+            range: epilogue.activation.range(),
+        }
+    }
+}
+
+#[target_feature(enable = "avx512f")]
+fn tile_of_height(
+    height: usize,
+    source: &Source,
+    input: &[f32],
+    panel: &Panel,
+    residual: Option<&[f32]>,
+    output: &mut [f32],
+) {
+    macro_rules! tiles {
+        ($($vectors:literal: $($rows:literal)*;)*) => {
+            match (panel.vectors, height) {
+                $($(($vectors, $rows) => tile::<$rows, $vectors>,)*)*
+                _ => unreachable!("no tile of {height} rows x {} vectors", panel.vectors),
+            }
+        };
+    }
+    let run = tiles! {
+        1: 1 2 3 4 5 6 7 8 9 10 11 12 13 14;
+        2: 1 2 3 4 5 6 7 8 9 10 11 12 13 14;
+        3: 1 2 3 4 5 6 7 8 9;
+    };
+    run(source, input, panel, residual, output);
+}
+
+/// `R` rows x `V` vectors of output, the first at `output[0]`.
+#[target_feature(enable = "avx512f")]
+fn tile<const R: usize, const V: usize>(
+    source: &Source,
+    input: &[f32],
+    panel: &Panel,
+    residual: Option<&[f32]>,
+    output: &mut [f32],
+) {
+    let Source { row: distance, runs, run, length } = *source;
+    let read = if runs > 0 { (R - 1) * distance + (runs - 1) * run + length } else { 0 };
+    let steps = if runs > 0 { (runs - 1) * run + length } else { 0 };
+    let end = (R - 1) * panel.stride + panel.bias.len();
+    assert!(input.len() >= read && panel.weights.len() >= steps * V * LANES && output.len() >= end);
+    assert!(panel.bias.len() <= V * LANES && residual.is_none_or(|residual| residual.len() >= end));
+    let masks: [__mmask16; V] = std::array::from_fn(|vector| mask(panel.bias.len(), vector));
+    // SAFETY: the masks leave out what lies behind the bias.
+    let bias: [__m512; V] = std::array::from_fn(|vector| unsafe {
+        _mm512_maskz_loadu_ps(masks[vector], panel.bias.as_ptr().wrapping_add(vector * LANES))
+    });
+    let mut sums = [bias; R];
+    for piece in 0..runs {
+        let mut line = panel.weights.as_ptr().wrapping_add(piece * run * V * LANES);
+        let first = input.as_ptr().wrapping_add(piece * run);
+        let mut heads: [*const f32; R] =
+            std::array::from_fn(|row| first.wrapping_add(row / REACH * REACH * distance));
+        for _ in 0..length {
+            // SAFETY: of the `steps` rows of weights asserted above.
+            let weights: [__m512; V] =
+                std::array::from_fn(|vector| unsafe { _mm512_loadu_ps(line.add(vector * LANES)) });
+            for (row, sums) in sums.iter_mut().enumerate() {
+                // SAFETY: within the `read` values asserted above.
+                let value = unsafe { *heads[row].add(row % REACH * distance) };
+                for (sum, weights) in sums.iter_mut().zip(weights) {
+                    *sum = _mm512_fmadd_ps(_mm512_set1_ps(value), weights, *sum);
+                }
+            }
+            line = line.wrapping_add(V * LANES);
+            for head in heads.iter_mut() {
+                *head = head.wrapping_add(1);
+            }
+        }
+    }
+    let (low, high) = (_mm512_set1_ps(panel.range.0), _mm512_set1_ps(panel.range.1));
+    for (row, sums) in sums.iter().enumerate() {
+        for (vector, sum) in sums.iter().enumerate() {
+            let at = row * panel.stride + vector * LANES;
+            let mut sum = *sum;
+            if let Some(residual) = residual {
+                // SAFETY: up to `end`, asserted above; the mask leaves out what lies behind.
+                let residual =
+                    unsafe { _mm512_maskz_loadu_ps(masks[vector], residual.as_ptr().wrapping_add(at)) };
+                sum = _mm512_add_ps(sum, residual);
+            }
+            let sum = _mm512_min_ps(_mm512_max_ps(sum, low), high);
+            // SAFETY: as for the residual.
+            unsafe { _mm512_mask_storeu_ps(output.as_mut_ptr().wrapping_add(at), masks[vector], sum) };
+        }
+    }
+}
+
+/// The lanes of that vector that lie within a number of values.
+#[inline]
+fn mask(values: usize, vector: usize) -> __mmask16 {
+    let lanes = values.saturating_sub(vector * LANES).min(LANES);
+    ((1u32 << lanes) - 1) as __mmask16
+}
