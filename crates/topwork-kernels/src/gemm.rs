@@ -62,7 +62,7 @@ fn panels(weights: &[f32], depth: usize, columns: usize) -> Buffer<f32> {
 }
 
 #[cfg(target_arch = "x86_64")]
-fn wide_panels(weights: &[f32], depth: usize, columns: usize) -> Buffer {
+fn wide_panels(weights: &[f32], depth: usize, columns: usize) -> Buffer<f32> {
     use crate::arch::avx512::gemm::{pack, packed_len};
     let mut values = Buffer::zeros(packed_len(depth, columns));
     pack(weights, depth, columns, &mut values);
