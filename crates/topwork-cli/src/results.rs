@@ -248,6 +248,9 @@ impl Results {
             ),
             ("extractor".to_owned(), hexadecimal(extractor.identity())),
         ];
+        if let Some(ranges) = &classifier.record().ranges {
+            page.digests.push(("ranges".to_owned(), ranges.clone()));
+        }
         stopwatch.stage("report");
         page.seconds = stopwatch.stages().to_vec();
         folder.write("report.html", report::html(&page).as_bytes())?;
@@ -265,6 +268,7 @@ impl Results {
             "versions": pairs(&page.versions),
             "digests": pairs(&page.digests),
             "threads": work.threads,
+            "precision": extractor.precision().as_str(),
             "instruction_set": extractor.isa().name(),
             "features": {
                 "extracted": progress.computed,

@@ -290,6 +290,13 @@ fn parse(bytes: &[u8]) -> Result<(Record, Head, Vec<f32>)> {
         ))
         .with_hint(format!("use topwork {since} or newer")));
     }
+    let precision = value.get("precision").and_then(serde_json::Value::as_str);
+    if let Some(precision) =
+        precision.filter(|name| Precision::ALL.iter().all(|known| known.as_str() != *name))
+    {
+        let message = format!("the model was trained in {precision} arithmetic, which this version lacks");
+        return Err(model(message).with_hint("use a newer topwork"));
+    }
     let record: Record = serde_json::from_value(value).map_err(|error| not_one(&error))?;
     let file = SafeTensors::deserialize(bytes).map_err(|error| not_one(&error))?;
     let mut probe = None;
