@@ -203,6 +203,29 @@ pub(crate) fn shares(total: usize, most: usize) -> impl Iterator<Item = (usize, 
     (0..parts).map(move |part| (part * size + part.min(larger), size + usize::from(part < larger)))
 }
 
+/// Tiles of one height, one below the other.
+pub(crate) struct Tiles {
+    /// The first row.
+    pub(crate) row: usize,
+    pub(crate) count: usize,
+    pub(crate) height: usize,
+}
+
+impl Tiles {
+    /// As few tiles as needed for `rows` rows from row `start` on, first the higher ones, then those with a row less.
+    pub(crate) fn of(start: usize, rows: usize, most: usize) -> impl Iterator<Item = Tiles> {
+        let tiles = rows.div_ceil(most);
+        let (height, higher) = (rows.checked_div(tiles).unwrap_or(0), rows.checked_rem(tiles).unwrap_or(0));
+        let row = start + higher * (height + 1);
+        [
+            Tiles { row: start, count: higher, height: height + 1 },
+            Tiles { row, count: tiles - higher, height },
+        ]
+        .into_iter()
+        .filter(|tiles| tiles.count > 0)
+    }
+}
+
 /// `output = requantise(input · weights)`, see [`crate::int8`]: `input` is one row of [`PackedMatrix::row_len`] bytes a pixel.
 ///
 /// # Panics
