@@ -31,6 +31,9 @@ enum Weights {
     /// Panels of bytes, see [`packed`].
     #[cfg(target_arch = "x86_64")]
     Bytes(Buffer<i8>),
+    /// Panels of words.
+    #[cfg(target_arch = "x86_64")]
+    Words(Buffer<i16>),
 }
 
 impl PackedMatrix {
@@ -61,6 +64,11 @@ impl PackedMatrix {
             Level::Avx512 => {
                 use crate::arch::avx512::int8_matrix::{LANES, WIDEST};
                 Weights::Bytes(packed(weights, depth, columns, GROUP, LANES, WIDEST, |weight| weight))
+            }
+            #[cfg(target_arch = "x86_64")]
+            Level::Avx2 => {
+                use crate::arch::avx2::int8_matrix::{GROUP, LANES, WIDEST};
+                Weights::Words(packed(weights, depth, columns, GROUP, LANES, WIDEST, i16::from))
             }
             _ => Weights::Plain(Buffer::copy_of(weights)),
         };
@@ -244,6 +252,11 @@ pub fn matrix_product(weights: &PackedMatrix, input: &[u8], residual: Option<&Re
         Weights::Bytes(values) => {
             let operands = weights.operands(values, input, residual);
             crate::arch::avx512::int8_matrix::matrix_product(weights.isa, &operands, output);
+        }
+        #[cfg(target_arch = "x86_64")]
+        Weights::Words(values) => {
+            let operands = weights.operands(values, input, residual);
+            crate::arch::avx2::int8_matrix::matrix_product(weights.isa, &operands, output);
         }
         Weights::Plain(values) => {
             let requantise = &weights.requantise;
