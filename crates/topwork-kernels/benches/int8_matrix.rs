@@ -103,7 +103,7 @@ fn main() {
             }
             peaks.extend(peak());
         }
-        let peak = peaks.is_empty().then_some(f64::NAN).unwrap_or_else(|| median(&mut peaks));
+        let peak = if peaks.is_empty() { f64::NAN } else { median(&mut peaks) };
         println!("{}; vpdpbusd: {peak:.0} GOP/s", isa.name());
         let mut total = 0.0;
         for ((name, rows, depth, columns, _, count), times) in LAYERS.iter().zip(&mut times) {

@@ -48,15 +48,12 @@ pub fn convolution(
     let (room, needed) = (gathered.len(), gathered_len(window, weights));
     assert!(room >= needed, "room for {room} gathered values, {needed} needed by {window:?} x {channels}");
     let block = block_rows(window, weights);
-    let width = window.output().1;
-    let (mut from, mut place) = (0, (0, 0));
+    let source = Source { window, channels, zero_point: weights.zero_point(), input };
+    let mut from = 0;
     while from < pixels {
         let count = block.min(pixels - from);
         let gathered = &mut gathered[..count * row];
-        for values in gathered.chunks_exact_mut(row.max(1)) {
-            gather(window, channels, weights.zero_point(), input, place, &mut values[..depth]);
-            place = if place.1 + 1 < width { (place.0, place.1 + 1) } else { (place.0 + 1, 0) };
-        }
+        source.gather(from, row, gathered);
         let residual = residual.map(|residual| residual.from(from * columns));
         let output = &mut output[from * columns..(from + count) * columns];
         matrix_product(weights, gathered, residual.as_ref(), output);
@@ -64,24 +61,81 @@ pub fn convolution(
     }
 }
 
-/// The input values under the kernel at the output pixel in that row and column, the zero point where it lies outside.
-fn gather(
-    window: &Window,
+/// What rows of input are gathered from.
+struct Source<'a> {
+    window: &'a Window,
     channels: usize,
     zero_point: u8,
-    input: &[u8],
-    (y, x): (usize, usize),
-    values: &mut [u8],
-) {
-    let (rows, across) = (window.rows(y), window.columns(x));
-    let line = window.kernel.1 * channels;
-    if (rows.to - rows.from, across.to - across.from) != window.kernel {
-        values.fill(zero_point);
+    input: &'a [u8],
+}
+
+impl Source<'_> {
+    /// The rows of the output pixels from that one on, each of `row` bytes.
+    fn gather(&self, from: usize, row: usize, mut gathered: &mut [u8]) {
+        let Window { input, kernel, stride, before, .. } = *self.window;
+        let width = self.window.output().1;
+        // Output columns from which all columns of the kernel lie within the input.
+        let low = before.1.div_ceil(stride.1);
+        let high = (input.1 + before.1).checked_sub(kernel.1).map_or(0, |room| room / stride.1 + 1);
+        let (mut y, mut x) = (from / width, from % width);
+        while !gathered.is_empty() && row > 0 {
+            let rows = self.window.rows(y);
+            let end = width.min(x + gathered.len() / row);
+            let inside =
+                if rows.to - rows.from == kernel.0 { x.max(low).min(end)..high.min(end) } else { end..end };
+            let inside = inside.start..inside.end.max(inside.start);
+            let (line, rest) = gathered.split_at_mut((end - x) * row);
+            let (left, line) = line.split_at_mut((inside.start - x) * row);
+            let (middle, right) = line.split_at_mut(inside.len() * row);
+            for (x, values) in
+                (x..).zip(left.chunks_exact_mut(row)).chain((inside.end..).zip(right.chunks_exact_mut(row)))
+            {
+                self.gather_at_border(y, x, values);
+            }
+            if !inside.is_empty() {
+                let first = (rows.input * input.1 + inside.start * stride.1 - before.1) * self.channels;
+                // The rows of the first layers (3 and 7 pixels of three channels) are shorter than a call to `memcpy` is worth.
+                match kernel.1 * self.channels {
+                    9 => self.gather_inside::<9>(first, row, middle),
+                    21 => self.gather_inside::<21>(first, row, middle),
+                    _ => self.gather_inside::<0>(first, row, middle),
+                }
+            }
+            gathered = rest;
+            (y, x) = (y + 1, 0);
+        }
     }
-    let len = (across.to - across.from) * channels;
-    for tap_row in rows.from..rows.to {
-        let y = rows.input + tap_row - rows.from;
-        let source = &input[(y * window.input.1 + across.input) * channels..][..len];
-        values[tap_row * line + across.from * channels..][..len].copy_from_slice(source);
+
+    /// The rows of neighbouring output pixels whose whole kernel lies within the input, which the first meets at `first`;
+    /// `LEN` is the length of a row of the kernel, or 0 for any.
+    fn gather_inside<const LEN: usize>(&self, first: usize, row: usize, gathered: &mut [u8]) {
+        let Window { input, kernel, stride, .. } = *self.window;
+        let len = kernel.1 * self.channels;
+        for tap_row in 0..kernel.0 {
+            let source = &self.input[first + tap_row * input.1 * self.channels..];
+            let sources = (0..).step_by(stride.1 * self.channels);
+            for (at, values) in sources.zip(gathered.chunks_exact_mut(row)) {
+                if LEN > 0 {
+                    let values: &mut [u8; LEN] =
+                        (&mut values[tap_row * LEN..][..LEN]).try_into().expect("of that length");
+                    *values = source[at..][..LEN].try_into().expect("of that length");
+                } else {
+                    values[tap_row * len..][..len].copy_from_slice(&source[at..][..len]);
+                }
+            }
+        }
+    }
+
+    /// The input values under the kernel at an output pixel, the zero point where it lies outside.
+    fn gather_at_border(&self, y: usize, x: usize, values: &mut [u8]) {
+        let (rows, across) = (self.window.rows(y), self.window.columns(x));
+        let line = self.window.kernel.1 * self.channels;
+        values.fill(self.zero_point);
+        let len = (across.to - across.from) * self.channels;
+        for tap_row in rows.from..rows.to {
+            let y = rows.input + tap_row - rows.from;
+            let source = &self.input[(y * self.window.input.1 + across.input) * self.channels..][..len];
+            values[tap_row * line + across.from * self.channels..][..len].copy_from_slice(source);
+        }
     }
 }

@@ -31,6 +31,9 @@ enum Weights {
     /// Panels of bytes, see [`packed`].
     #[cfg(target_arch = "x86_64")]
     Bytes(Buffer<i8>),
+    /// Panels of words.
+    #[cfg(target_arch = "x86_64")]
+    Words(Buffer<i16>),
 }
 
 impl PackedMatrix {
@@ -61,6 +64,11 @@ impl PackedMatrix {
             Level::Avx512 => {
                 use crate::arch::avx512::int8_matrix::{LANES, WIDEST};
                 Weights::Bytes(packed(weights, depth, columns, GROUP, LANES, WIDEST, |weight| weight))
+            }
+            #[cfg(target_arch = "x86_64")]
+            Level::Avx2 => {
+                use crate::arch::avx2::int8_matrix::{GROUP, LANES, WIDEST};
+                Weights::Words(packed(weights, depth, columns, GROUP, LANES, WIDEST, i16::from))
             }
             _ => Weights::Plain(Buffer::copy_of(weights)),
         };
@@ -203,6 +211,29 @@ pub(crate) fn shares(total: usize, most: usize) -> impl Iterator<Item = (usize, 
     (0..parts).map(move |part| (part * size + part.min(larger), size + usize::from(part < larger)))
 }
 
+/// Tiles of one height, one below the other.
+pub(crate) struct Tiles {
+    /// The first row.
+    pub(crate) row: usize,
+    pub(crate) count: usize,
+    pub(crate) height: usize,
+}
+
+impl Tiles {
+    /// As few tiles as needed for `rows` rows from row `start` on, first the higher ones, then those with a row less.
+    pub(crate) fn of(start: usize, rows: usize, most: usize) -> impl Iterator<Item = Tiles> {
+        let tiles = rows.div_ceil(most);
+        let (height, higher) = (rows.checked_div(tiles).unwrap_or(0), rows.checked_rem(tiles).unwrap_or(0));
+        let row = start + higher * (height + 1);
+        [
+            Tiles { row: start, count: higher, height: height + 1 },
+            Tiles { row, count: tiles - higher, height },
+        ]
+        .into_iter()
+        .filter(|tiles| tiles.count > 0)
+    }
+}
+
 /// `output = requantise(input · weights)`, see [`crate::int8`]: `input` is one row of [`PackedMatrix::row_len`] bytes a pixel.
 ///
 /// # Panics
@@ -221,6 +252,11 @@ pub fn matrix_product(weights: &PackedMatrix, input: &[u8], residual: Option<&Re
         Weights::Bytes(values) => {
             let operands = weights.operands(values, input, residual);
             crate::arch::avx512::int8_matrix::matrix_product(weights.isa, &operands, output);
+        }
+        #[cfg(target_arch = "x86_64")]
+        Weights::Words(values) => {
+            let operands = weights.operands(values, input, residual);
+            crate::arch::avx2::int8_matrix::matrix_product(weights.isa, &operands, output);
         }
         Weights::Plain(values) => {
             let requantise = &weights.requantise;

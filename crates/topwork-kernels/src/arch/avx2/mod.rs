@@ -4,4 +4,5 @@
 
 pub(crate) mod depthwise;
 pub(crate) mod gemm;
+pub(crate) mod int8_matrix;
 pub(crate) mod resample;
