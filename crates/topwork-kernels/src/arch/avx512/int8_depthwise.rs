@@ -317,17 +317,8 @@ impl Layer<'_> {
             }
             let groups = &groups[..inside.len()];
             let weights = &weights[seen.from..seen.to];
-            for tile in 0..strip.tiles {
-                let last = strip.first + ((N - 1) * strip.tiles + tile + 1) * T;
-                // SAFETY: the groups of the rows seen lie in the ring; outputs beyond the width are looked out for.
-                unsafe {
-                    if last <= width {
-                        run::<K, S, T, N, false>(&line, weights, groups, strip, tile);
-                    } else {
-                        run::<K, S, T, N, true>(&line, weights, groups, strip, tile);
-                    }
-                }
-            }
+            // SAFETY: the rows are those seen, and the line is what they share.
+            unsafe { tiles::<K, S, T, N>(&line, weights, groups, strip) };
         }
     }
 
@@ -383,13 +374,38 @@ const fn spare<const K: usize, const S: usize, const T: usize>() -> usize {
     ((T - 1) * S + K).div_ceil(4) - 1
 }
 
-/// One tile of each of the `N` parts of a strip. `EDGE`: some of the outputs may not exist.
+/// All tiles of a strip. Never inlined: the compiler would work out the lengths of the slices in the innermost loop.
 ///
 /// # Safety
-/// `line` is what that strip, row and block share; what is said of `EDGE`.
+/// `line` is what that strip, row and block share; `weights` and `rows` are those of the kernel rows within the input.
+#[inline(never)]
+#[target_feature(enable = "avx512f,avx512bw,avx512vl,avx512vnni")]
+unsafe fn tiles<const K: usize, const S: usize, const T: usize, const N: usize>(
+    line: &Line,
+    weights: &[[[__m512i; QUARTERS]; OFFSETS]],
+    rows: &[&[[__m512i; QUARTERS]; GROUPS]],
+    strip: Strip,
+) {
+    for tile in 0..strip.tiles {
+        let last = strip.first + ((N - 1) * strip.tiles + tile + 1) * T;
+        // SAFETY: promised by the caller; the tile is plain if that is said.
+        unsafe {
+            if last <= line.width && line.residual.is_none() {
+                run::<K, S, T, N, true>(line, weights, rows, strip, tile);
+            } else {
+                run::<K, S, T, N, false>(line, weights, rows, strip, tile);
+            }
+        }
+    }
+}
+
+/// One tile of each of the `N` parts of a strip. `PLAIN`: all of the outputs exist, and there is no skip connection.
+///
+/// # Safety
+/// As for `tiles`; what is said of `PLAIN`.
 #[inline]
 #[target_feature(enable = "avx512f,avx512bw,avx512vl,avx512vnni")]
-unsafe fn run<const K: usize, const S: usize, const T: usize, const N: usize, const EDGE: bool>(
+unsafe fn run<const K: usize, const S: usize, const T: usize, const N: usize, const PLAIN: bool>(
     line: &Line,
     weights: &[[[__m512i; QUARTERS]; OFFSETS]],
     rows: &[&[[__m512i; QUARTERS]; GROUPS]],
@@ -417,10 +433,10 @@ unsafe fn run<const K: usize, const S: usize, const T: usize, const N: usize, co
             *place = strip.first + (part * strip.tiles + tile) * T + output;
         }
         let mut skip = None;
-        if let Some((values, residual)) = line.residual {
+        if let (false, Some((values, residual))) = (PLAIN, line.residual) {
             let mut parts = [line.zero_points; N];
             for (part, x) in parts.iter_mut().zip(places) {
-                if !EDGE || x < line.width {
+                if x < line.width {
                     *part = values.wrapping_add(x * line.channels);
                 }
             }
@@ -429,7 +445,7 @@ unsafe fn run<const K: usize, const S: usize, const T: usize, const N: usize, co
         }
         let bytes = requantised(sums, line, skip);
         for (part, x) in places.into_iter().enumerate() {
-            if !EDGE || x < line.width {
+            if PLAIN || x < line.width {
                 // SAFETY: an output that exists, and the block's channels.
                 unsafe { store::<N>(bytes, part, line.output.add(x * line.channels)) };
             }
