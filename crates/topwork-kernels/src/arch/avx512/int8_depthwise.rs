@@ -14,6 +14,7 @@
 //! Pixels left and right of the input are read from a vector of zero points. Kernel rows above and below are left out.
 
 use std::arch::x86_64::*;
+use std::ops::Range;
 
 use crate::buffer::Buffer;
 use crate::int8::{Requantise, Residual};
@@ -32,8 +33,8 @@ const QUARTERS: usize = 4;
 /// Byte offsets at which the weights of a row are used, at most.
 const OFFSETS: usize = 8;
 
-/// Kernel rows, at most.
-const ROWS: usize = 5;
+/// Groups of a row that are interleaved at once, at most.
+const GROUPS: usize = 33;
 
 /// Bytes of input rows that are read again for each block of channels: they should stay in the caches next to the core.
 const BAND: usize = 64 * 1024;
@@ -141,6 +142,23 @@ impl Packed {
         })
     }
 
+    /// What the sums of a block begin with where those kernel rows lie within the input.
+    #[target_feature(enable = "avx512f,avx512bw,avx512vl,avx512vnni")]
+    fn starts<const K: usize>(&self, block: usize, rows: Range<usize>) -> [__m512i; QUARTERS] {
+        let mut starts = [_mm512_setzero_si512(); QUARTERS];
+        if self.zero_point != 0 {
+            for row in rows {
+                let values = &self.starts[(block * K + row) * VECTOR..][..VECTOR];
+                for (start, values) in starts.iter_mut().zip(values.chunks_exact(DWORDS)) {
+                    // SAFETY: `values` has 16 values.
+                    let values = unsafe { _mm512_loadu_si512(values.as_ptr().cast()) };
+                    *start = _mm512_add_epi32(*start, values);
+                }
+            }
+        }
+        starts
+    }
+
     /// Whether it can be used for that window.
     pub(crate) fn fits(&self, window: &Window) -> bool {
         window.kernel == (self.kernel, self.kernel) && matches!(window.stride.1, 1 | 2)
@@ -170,7 +188,7 @@ pub(crate) fn depthwise(
     unsafe {
         match (window.kernel.1, window.stride.1) {
             (3, 1) => layer.bands::<3, 1, 2>(),
-            (3, _) => layer.bands::<3, 2, 1>(),
+            (3, _) => layer.bands::<3, 2, 2>(),
             (_, 1) => layer.bands::<5, 1, 4>(),
             _ => layer.bands::<5, 2, 2>(),
         }
@@ -188,16 +206,29 @@ struct Layer<'a> {
 }
 
 /// The weights of a block at each byte offset, by kernel row, offset and quarter.
-type Expanded = [[[__m512i; QUARTERS]; OFFSETS]; ROWS];
+type Expanded<const K: usize> = [[[__m512i; QUARTERS]; OFFSETS]; K];
 
-/// What all tiles of an output row and a block share.
+/// The interleaved groups of the input rows that an output row sees; input row y is in place y mod `K`.
+type Ring<const K: usize> = [[[__m512i; QUARTERS]; GROUPS]; K];
+
+/// A part of the output rows that is computed at once.
+#[derive(Clone, Copy)]
+struct Strip {
+    /// The first output column.
+    first: usize,
+    /// Tiles in each of the parts that share a vector.
+    tiles: usize,
+}
+
+/// What all tiles of a strip of an output row and a block share.
 struct Line<'a> {
-    weights: &'a [[[__m512i; QUARTERS]; OFFSETS]],
     starts: [__m512i; QUARTERS],
-    scales: [*const f32; QUARTERS],
-    biases: [*const f32; QUARTERS],
-    /// The first channel of the first kernel row that lies within the input.
-    input: *const u8,
+    scales: &'a [f32],
+    biases: &'a [f32],
+    channels: usize,
+    width: usize,
+    output_zero_point: u8,
+    zero_points: *const u8,
     /// The first channel of the output row.
     output: *mut u8,
     /// The same of the skip connection.
@@ -211,20 +242,25 @@ impl Layer<'_> {
     /// The kernel and the stride are the window's, and the sizes agree.
     #[target_feature(enable = "avx512f,avx512bw,avx512vl,avx512vnni")]
     unsafe fn bands<const K: usize, const S: usize, const T: usize>(&mut self) {
+        let (height, width) = self.window.output();
         let row = self.window.input.1 * self.packed.channels * self.window.stride.0;
-        let height = self.window.output().0;
         let band = (BAND / row.max(1)).max(1);
-        let mut expanded: Expanded = [[[_mm512_setzero_si512(); QUARTERS]; OFFSETS]; ROWS];
+        let mut weights: Expanded<K> = [[[_mm512_setzero_si512(); QUARTERS]; OFFSETS]; K];
+        let mut ring: Ring<K> = [[[_mm512_setzero_si512(); QUARTERS]; GROUPS]; K];
         for from in (0..height).step_by(band) {
+            let rows = from..(from + band).min(height);
             for (index, block) in self.packed.blocks.iter().enumerate() {
-                expand::<K>(&self.packed.weights, index, &mut expanded);
-                for y in from..(from + band).min(height) {
-                    // SAFETY: promised by the caller; y is a row of the output and the block one of those packed.
+                expand::<K>(&self.packed.weights, index, &mut weights);
+                let most = (GROUPS - 1) * T * block.tiles;
+                for first in (0..width).step_by(most) {
+                    let tiles = most.min(width - first).div_ceil(T * block.tiles);
+                    let strip = Strip { first, tiles };
+                    // SAFETY: promised by the caller; the rows are rows of the output and the block one of those packed.
                     unsafe {
                         match block.tiles {
-                            1 => self.row::<K, S, T, 1>(y, index, &expanded),
-                            2 => self.row::<K, S, T, 2>(y, index, &expanded),
-                            _ => self.row::<K, S, T, 4>(y, index, &expanded),
+                            1 => self.strip::<K, S, T, 1>(strip, rows.clone(), index, &weights, &mut ring),
+                            2 => self.strip::<K, S, T, 2>(strip, rows.clone(), index, &weights, &mut ring),
+                            _ => self.strip::<K, S, T, 4>(strip, rows.clone(), index, &weights, &mut ring),
                         }
                     }
                 }
@@ -232,130 +268,186 @@ impl Layer<'_> {
         }
     }
 
-    /// One block of an output row, `N` tiles a vector.
+    /// One block of a strip of some output rows, `N` parts a vector.
     ///
     /// # Safety
-    /// As for `bands`; there is such a row and such a block, of `N` tiles a vector.
+    /// As for `bands`; there are such rows and there is such a block, of `N` tiles a vector.
     #[target_feature(enable = "avx512f,avx512bw,avx512vl,avx512vnni")]
-    unsafe fn row<const K: usize, const S: usize, const T: usize, const N: usize>(
+    unsafe fn strip<const K: usize, const S: usize, const T: usize, const N: usize>(
         &mut self,
-        y: usize,
+        strip: Strip,
+        rows: Range<usize>,
         index: usize,
-        expanded: &Expanded,
+        weights: &Expanded<K>,
+        ring: &mut Ring<K>,
     ) {
         let (packed, window) = (self.packed, self.window);
-        let (width, inside, before) = (window.output().1, window.input.1, window.before.1);
-        let block = packed.blocks[index];
-        let rows = window.rows(y);
-        let mut starts = [_mm512_setzero_si512(); QUARTERS];
-        if packed.zero_point != 0 {
-            for row in rows.from..rows.to {
-                let values = &packed.starts[(index * K + row) * VECTOR..][..VECTOR];
-                for (start, values) in starts.iter_mut().zip(values.chunks_exact(DWORDS)) {
-                    // SAFETY: `values` has 16 values.
-                    let values = unsafe { _mm512_loadu_si512(values.as_ptr().cast()) };
-                    *start = _mm512_add_epi32(*start, values);
+        let (width, channels) = (window.output().1, packed.channels);
+        let first = packed.blocks[index].first;
+        let places = index * VECTOR..(index + 1) * VECTOR;
+        let mut line = Line {
+            starts: [_mm512_setzero_si512(); QUARTERS],
+            scales: &packed.scales[places.clone()],
+            biases: &packed.biases[places],
+            channels,
+            width,
+            output_zero_point: packed.output_zero_point,
+            zero_points: self.zero_points.as_ptr(),
+            output: self.output.as_mut_ptr(),
+            residual: None,
+        };
+        let mut next = 0;
+        for y in rows {
+            let seen = window.rows(y);
+            let inside = seen.input..seen.input + (seen.to - seen.from);
+            for row in next.max(inside.start)..inside.end {
+                let from = row * window.input.1 * channels;
+                let source = self.input[from..from + window.input.1 * channels].as_ptr().wrapping_add(first);
+                // SAFETY: an input row, from the block's first channel on.
+                unsafe { self.fill::<K, S, T, N>(strip, source, &mut ring[row % K]) };
+            }
+            next = next.max(inside.end);
+            line.starts = packed.starts::<K>(index, seen.from..seen.to);
+            let at = y * width * channels + first;
+            line.output = self.output[at..].as_mut_ptr();
+            line.residual = self.residual.map(|residual| (residual.values[at..].as_ptr(), residual));
+            let mut groups = [&ring[0]; K];
+            for (place, row) in groups.iter_mut().zip(inside.clone()) {
+                *place = &ring[row % K];
+            }
+            let groups = &groups[..inside.len()];
+            let weights = &weights[seen.from..seen.to];
+            // SAFETY: the rows are those seen, and the line is what they share.
+            unsafe { tiles::<K, S, T, N>(&line, weights, groups, strip) };
+        }
+    }
+
+    /// Interleaves what the strip sees of an input row, which begins at `source`.
+    ///
+    /// # Safety
+    /// There is such a row.
+    #[target_feature(enable = "avx512f,avx512bw,avx512vl,avx512vnni")]
+    unsafe fn fill<const K: usize, const S: usize, const T: usize, const N: usize>(
+        &self,
+        strip: Strip,
+        source: *const u8,
+        groups: &mut [[__m512i; QUARTERS]; GROUPS],
+    ) {
+        let (channels, inside) = (self.packed.channels, self.window.input.1 as isize);
+        let first = (strip.first * S) as isize - self.window.before.1 as isize;
+        let zero_points = self.zero_points.as_ptr();
+        let count = strip.tiles + spare::<K, S, T>();
+        // Loops and not closures here and in `run`: a closure keeps its values in memory where it is not inlined.
+        for (group, quarters) in groups[..count].iter_mut().enumerate() {
+            let start = first + (group * T * S) as isize;
+            let step = (strip.tiles * T * S) as isize;
+            let mut pixels = [_mm512_setzero_si512(); 4];
+            let mut parts = [zero_points; N];
+            if start >= 0 && start + (N as isize - 1) * step + 4 <= inside {
+                for (next, pixel) in pixels.iter_mut().enumerate() {
+                    for (part, place) in parts.iter_mut().enumerate() {
+                        let column = start as usize + part * step as usize + next;
+                        *place = source.wrapping_add(column * channels);
+                    }
+                    // SAFETY: columns of the row and channels of the block.
+                    *pixel = unsafe { load(parts) };
+                }
+            } else {
+                for (next, pixel) in pixels.iter_mut().enumerate() {
+                    for (part, place) in parts.iter_mut().enumerate() {
+                        let column = start + part as isize * step + next as isize;
+                        let is_inside = column >= 0 && column < inside;
+                        let inner = source.wrapping_offset(column * channels as isize);
+                        *place = if is_inside { inner } else { zero_points };
+                    }
+                    // SAFETY: columns of the row and channels of the block, or the zero points.
+                    *pixel = unsafe { load(parts) };
                 }
             }
+            *quarters = interleave(pixels);
         }
-        let vector = |values: &[f32], quarter: usize| {
-            let from = index * VECTOR + quarter * DWORDS;
-            values[from..from + DWORDS].as_ptr()
-        };
-        let at = y * width * packed.channels + block.first;
-        let first = rows.input.min(window.input.0) * inside * packed.channels;
-        let line = Line {
-            weights: &expanded[rows.from..rows.to],
-            starts,
-            scales: [0, 1, 2, 3].map(|quarter| vector(&packed.scales, quarter)),
-            biases: [0, 1, 2, 3].map(|quarter| vector(&packed.biases, quarter)),
-            input: self.input[first..].as_ptr().wrapping_add(block.first),
-            output: self.output[at..].as_mut_ptr(),
-            residual: self.residual.map(|residual| (residual.values[at..].as_ptr(), residual)),
-        };
-        for x in (0..width).step_by(T * N) {
-            // The columns that the tiles see, counted from the first column of padding.
-            let seen = x * S..(x + T * N - 1) * S + K;
-            // SAFETY: the tile is the one for where it lies: inside, or over an edge; the rest is promised by the caller.
-            unsafe {
-                if x + T * N <= width && before <= seen.start && seen.end <= before + inside {
-                    self.tile::<K, S, T, N, false>(&line, x);
-                } else {
-                    self.tile::<K, S, T, N, true>(&line, x);
+    }
+}
+
+/// Groups that a tile sees beside its own.
+const fn spare<const K: usize, const S: usize, const T: usize>() -> usize {
+    ((T - 1) * S + K).div_ceil(4) - 1
+}
+
+/// All tiles of a strip. Never inlined: the compiler would work out the lengths of the slices in the innermost loop.
+///
+/// # Safety
+/// `line` is what that strip, row and block share; `weights` and `rows` are those of the kernel rows within the input.
+#[inline(never)]
+#[target_feature(enable = "avx512f,avx512bw,avx512vl,avx512vnni")]
+unsafe fn tiles<const K: usize, const S: usize, const T: usize, const N: usize>(
+    line: &Line,
+    weights: &[[[__m512i; QUARTERS]; OFFSETS]],
+    rows: &[&[[__m512i; QUARTERS]; GROUPS]],
+    strip: Strip,
+) {
+    for tile in 0..strip.tiles {
+        let last = strip.first + ((N - 1) * strip.tiles + tile + 1) * T;
+        // SAFETY: promised by the caller; the tile is plain if that is said.
+        unsafe {
+            if last <= line.width && line.residual.is_none() {
+                run::<K, S, T, N, true>(line, weights, rows, strip, tile);
+            } else {
+                run::<K, S, T, N, false>(line, weights, rows, strip, tile);
+            }
+        }
+    }
+}
+
+/// One tile of each of the `N` parts of a strip. `PLAIN`: all of the outputs exist, and there is no skip connection.
+///
+/// # Safety
+/// As for `tiles`; what is said of `PLAIN`.
+#[inline]
+#[target_feature(enable = "avx512f,avx512bw,avx512vl,avx512vnni")]
+unsafe fn run<const K: usize, const S: usize, const T: usize, const N: usize, const PLAIN: bool>(
+    line: &Line,
+    weights: &[[[__m512i; QUARTERS]; OFFSETS]],
+    rows: &[&[[__m512i; QUARTERS]; GROUPS]],
+    strip: Strip,
+    tile: usize,
+) {
+    let mut sums = [line.starts; T];
+    for (weights, groups) in weights.iter().zip(rows) {
+        for (group, pixels) in groups[tile..tile + spare::<K, S, T>() + 1].iter().enumerate() {
+            for (output, sums) in sums.iter_mut().enumerate() {
+                // Where the group's first pixel lies under this output's kernel.
+                let offset = (group * 4) as isize - (output * S) as isize;
+                if offset > -4 && offset < K as isize {
+                    let weights = &weights[(offset + lowest::<K>()) as usize];
+                    for quarter in 0..QUARTERS {
+                        sums[quarter] = _mm512_dpbusd_epi32(sums[quarter], pixels[quarter], weights[quarter]);
+                    }
                 }
             }
         }
     }
-
-    /// `N` tiles of `T` outputs from column `x` on. `EDGE`: some of the columns that they see, or some of the outputs
-    /// themselves, do not exist.
-    ///
-    /// # Safety
-    /// As for `row`; `line` is what that row and block share; what is said of `EDGE`.
-    #[inline]
-    #[target_feature(enable = "avx512f,avx512bw,avx512vl,avx512vnni")]
-    unsafe fn tile<const K: usize, const S: usize, const T: usize, const N: usize, const EDGE: bool>(
-        &self,
-        line: &Line,
-        x: usize,
-    ) {
-        let (channels, inside) = (self.packed.channels, self.window.input.1);
-        let seen = (T - 1) * S + K;
-        let first = (x * S) as isize - self.window.before.1 as isize;
-        let mut sums = [line.starts; T];
-        let mut source = line.input;
-        for weights in line.weights {
-            for group in 0..seen.div_ceil(4) {
-                let pixels = [0, 1, 2, 3].map(|next| {
-                    // Pixels beyond what the tile sees meet weights of 0, so that any will do.
-                    let column = first + (group * 4 + next).min(seen - 1) as isize;
-                    let parts: [*const u8; N] = std::array::from_fn(|part| {
-                        let column = column + (part * T * S) as isize;
-                        if EDGE && !(0..inside as isize).contains(&column) {
-                            self.zero_points.as_ptr()
-                        } else {
-                            source.wrapping_offset(column * channels as isize)
-                        }
-                    });
-                    // SAFETY: a column inside, a kernel row inside and the block's channels; or the zero points.
-                    unsafe { load(parts) }
-                });
-                let quarters = interleave(pixels);
-                for (output, sums) in sums.iter_mut().enumerate() {
-                    // Where the group's first pixel lies under this output's kernel.
-                    let offset = (group * 4) as isize - (output * S) as isize;
-                    if offset > -4 && offset < K as isize {
-                        let weights = &weights[(offset + lowest::<K>()) as usize];
-                        for quarter in 0..QUARTERS {
-                            sums[quarter] =
-                                _mm512_dpbusd_epi32(sums[quarter], quarters[quarter], weights[quarter]);
-                        }
-                    }
-                }
-            }
-            source = source.wrapping_add(inside * channels);
+    for (output, sums) in sums.into_iter().enumerate() {
+        let mut places = [0; N];
+        for (part, place) in places.iter_mut().enumerate() {
+            *place = strip.first + (part * strip.tiles + tile) * T + output;
         }
-        let width = self.window.output().1;
-        for (output, sums) in sums.into_iter().enumerate() {
-            let places: [usize; N] = std::array::from_fn(|part| x + part * T + output);
-            if EDGE && places[0] >= width {
-                break;
-            }
-            let skip = line.residual.map(|(values, residual)| {
-                let parts = places.map(|x| match EDGE && x >= width {
-                    true => self.zero_points.as_ptr(),
-                    false => values.wrapping_add(x * channels),
-                });
-                // SAFETY: an output that exists, in the skip connection, which is as large; or the zero points.
-                (unsafe { load(parts) }, residual)
-            });
-            // SAFETY: scales and biases are those of the block.
-            let bytes = unsafe { requantised(sums, line, skip, self.packed.output_zero_point) };
-            for (part, x) in places.into_iter().enumerate() {
-                if !EDGE || x < width {
-                    // SAFETY: an output that exists, and the block's channels.
-                    unsafe { store::<N>(bytes, part, line.output.add(x * channels)) };
+        let mut skip = None;
+        if let (false, Some((values, residual))) = (PLAIN, line.residual) {
+            let mut parts = [line.zero_points; N];
+            for (part, x) in parts.iter_mut().zip(places) {
+                if x < line.width {
+                    *part = values.wrapping_add(x * line.channels);
                 }
+            }
+            // SAFETY: an output that exists, in the skip connection, which is as large; or the zero points.
+            skip = Some((unsafe { load(parts) }, residual));
+        }
+        let bytes = requantised(sums, line, skip);
+        for (part, x) in places.into_iter().enumerate() {
+            if PLAIN || x < line.width {
+                // SAFETY: an output that exists, and the block's channels.
+                unsafe { store::<N>(bytes, part, line.output.add(x * line.channels)) };
             }
         }
     }
@@ -363,15 +455,15 @@ impl Layer<'_> {
 
 /// Minus the lowest offset at which the weights of a row of `K` are used.
 const fn lowest<const K: usize>() -> isize {
-    if K == 3 { 1 } else { 3 }
+    3
 }
 
 /// The weights of a block at each byte offset: what lies under four pixels of which the first is under that tap.
 #[target_feature(enable = "avx512f,avx512bw,avx512vl,avx512vnni")]
-fn expand<const K: usize>(weights: &[i32], block: usize, expanded: &mut Expanded) {
+fn expand<const K: usize>(weights: &[i32], block: usize, expanded: &mut Expanded<K>) {
     let groups = K.div_ceil(4);
     let row = groups * VECTOR;
-    for (tap_row, expanded) in expanded.iter_mut().take(K).enumerate() {
+    for (tap_row, expanded) in expanded.iter_mut().enumerate() {
         let weights = &weights[(block * K + tap_row) * row..][..row];
         for quarter in 0..QUARTERS {
             let load = |group: usize| {
@@ -381,8 +473,7 @@ fn expand<const K: usize>(weights: &[i32], block: usize, expanded: &mut Expanded
             };
             let low = load(0);
             let high = if groups > 1 { load(1) } else { _mm512_setzero_si512() };
-            let last = if groups > 1 { 4 } else { 0 };
-            for offset in -lowest::<K>()..=last {
+            for offset in -lowest::<K>()..K as isize {
                 let bits = 8 * offset as i32;
                 // Counts of 32 and more, and so negative ones too, give 0.
                 let value = if offset > 0 {
@@ -460,22 +551,15 @@ fn interleave([a, b, c, d]: [__m512i; 4]) -> [__m512i; QUARTERS] {
 }
 
 /// The sums of an output pixel to its bytes, in the order of memory.
-///
-/// # Safety
-/// The scales and biases of `line` can be read.
 #[inline]
 #[target_feature(enable = "avx512f,avx512bw,avx512vl,avx512vnni")]
-unsafe fn requantised(
-    sums: [__m512i; QUARTERS],
-    line: &Line,
-    skip: Option<(__m512i, &Residual)>,
-    zero_point: u8,
-) -> __m512i {
+fn requantised(sums: [__m512i; QUARTERS], line: &Line, skip: Option<(__m512i, &Residual)>) -> __m512i {
     let mut values = [_mm512_setzero_ps(); QUARTERS];
     for quarter in 0..QUARTERS {
-        // SAFETY: promised by the caller.
-        let (scale, bias) =
-            unsafe { (_mm512_loadu_ps(line.scales[quarter]), _mm512_loadu_ps(line.biases[quarter])) };
+        let places = quarter * DWORDS..(quarter + 1) * DWORDS;
+        let (scales, biases) = (&line.scales[places.clone()], &line.biases[places]);
+        // SAFETY: 16 values each.
+        let (scale, bias) = unsafe { (_mm512_loadu_ps(scales.as_ptr()), _mm512_loadu_ps(biases.as_ptr())) };
         let scaled = _mm512_mul_ps(_mm512_cvtepi32_ps(sums[quarter]), scale);
         values[quarter] = _mm512_add_ps(scaled, bias);
     }
@@ -491,9 +575,10 @@ unsafe fn requantised(
         }
     }
     // Rounded to nearest even; the saturation of the packings is the clamp.
-    let [a, b, c, d] = values.map(|value| _mm512_cvtps_epi32(value));
-    let zero_point = _mm512_set1_epi16(zero_point.into());
-    let low = _mm512_adds_epi16(_mm512_packs_epi32(a, b), zero_point);
-    let high = _mm512_adds_epi16(_mm512_packs_epi32(c, d), zero_point);
+    let [a, b, c, d] = values;
+    let zero_point = _mm512_set1_epi16(line.output_zero_point.into());
+    let low = _mm512_packs_epi32(_mm512_cvtps_epi32(a), _mm512_cvtps_epi32(b));
+    let high = _mm512_packs_epi32(_mm512_cvtps_epi32(c), _mm512_cvtps_epi32(d));
+    let (low, high) = (_mm512_adds_epi16(low, zero_point), _mm512_adds_epi16(high, zero_point));
     _mm512_packus_epi16(low, high)
 }
