@@ -168,6 +168,7 @@ fn tile_of_height(
 }
 
 /// `R` rows x `V` vectors of output, the first at `output[0]`.
+#[inline(never)]
 #[target_feature(enable = "avx512f")]
 fn tile<const R: usize, const V: usize>(
     source: &Source,
@@ -188,6 +189,17 @@ fn tile<const R: usize, const V: usize>(
         _mm512_maskz_loadu_ps(masks[vector], panel.bias.as_ptr().wrapping_add(vector * LANES))
     });
     let mut sums = [bias; R];
+    if let Some(residual) = residual {
+        for (row, sums) in sums.iter_mut().enumerate() {
+            for (vector, sum) in sums.iter_mut().enumerate() {
+                let at = row * panel.stride + vector * LANES;
+                // SAFETY: up to `end`, asserted above; the mask leaves out what lies behind.
+                let skip =
+                    unsafe { _mm512_maskz_loadu_ps(masks[vector], residual.as_ptr().wrapping_add(at)) };
+                *sum = _mm512_add_ps(*sum, skip);
+            }
+        }
+    }
     for piece in 0..runs {
         let mut line = panel.weights.as_ptr().wrapping_add(piece * run * V * LANES);
         let first = input.as_ptr().wrapping_add(piece * run);
@@ -214,14 +226,7 @@ fn tile<const R: usize, const V: usize>(
     for (row, sums) in sums.iter().enumerate() {
         for (vector, sum) in sums.iter().enumerate() {
             let at = row * panel.stride + vector * LANES;
-            let mut sum = *sum;
-            if let Some(residual) = residual {
-                // SAFETY: up to `end`, asserted above; the mask leaves out what lies behind.
-                let residual =
-                    unsafe { _mm512_maskz_loadu_ps(masks[vector], residual.as_ptr().wrapping_add(at)) };
-                sum = _mm512_add_ps(sum, residual);
-            }
-            let sum = _mm512_min_ps(_mm512_max_ps(sum, low), high);
+            let sum = _mm512_min_ps(_mm512_max_ps(*sum, low), high);
             // SAFETY: as for the residual.
             unsafe { _mm512_mask_storeu_ps(output.as_mut_ptr().wrapping_add(at), masks[vector], sum) };
         }
