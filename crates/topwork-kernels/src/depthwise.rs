@@ -73,11 +73,25 @@ pub fn depthwise(
     match weights.isa.level() {
         #[cfg(target_arch = "x86_64")]
         Level::Avx2 => {
-            crate::arch::avx2::depthwise::depthwise(weights.isa, window, input, &weights.values, epilogue, output);
+            crate::arch::avx2::depthwise::depthwise(
+                weights.isa,
+                window,
+                input,
+                &weights.values,
+                epilogue,
+                output,
+            );
         }
         #[cfg(target_arch = "x86_64")]
         Level::Avx512 => {
-            crate::arch::avx512::depthwise::depthwise(weights.isa, window, input, &weights.values, epilogue, output);
+            crate::arch::avx512::depthwise::depthwise(
+                weights.isa,
+                window,
+                input,
+                &weights.values,
+                epilogue,
+                output,
+            );
         }
         _ => reference::depthwise(window, input, &weights.values, epilogue, output),
     }

@@ -15,7 +15,7 @@ pub struct PackedMatrix {
     isa: Isa,
     depth: usize,
     columns: usize,
-    values: Buffer,
+    pub(crate) values: Buffer,
 }
 
 impl PackedMatrix {

@@ -101,7 +101,11 @@ impl Group<'_> {
     /// An output row; `K` and `S` are the kernel's width and horizontal stride, `LEFT` and `RIGHT` the pixels that tiles at the
     /// borders usually miss: those of TensorFlow's padding of planes with even sides.
     #[target_feature(enable = "avx512f")]
-    fn row<const K: usize, const S: usize, const LEFT: usize, const RIGHT: usize>(&self, y: usize, output: &mut [f32]) {
+    fn row<const K: usize, const S: usize, const LEFT: usize, const RIGHT: usize>(
+        &self,
+        y: usize,
+        output: &mut [f32],
+    ) {
         let (rows, before, width) = (self.window.rows(y), self.window.before.1, self.window.output().1);
         let line = self.window.input.1 * self.channels;
         let last = self.window.input.1 + before;
@@ -120,7 +124,9 @@ impl Group<'_> {
                 PIXELS if beyond == (0, 0) => self.tile::<K, S, PIXELS, 0, 0, false>(&place, output),
                 PIXELS if beyond == (LEFT, 0) => self.tile::<K, S, PIXELS, LEFT, 0, false>(&place, output),
                 PIXELS if beyond == (0, RIGHT) => self.tile::<K, S, PIXELS, 0, RIGHT, false>(&place, output),
-                PIXELS if beyond == (LEFT, RIGHT) => self.tile::<K, S, PIXELS, LEFT, RIGHT, false>(&place, output),
+                PIXELS if beyond == (LEFT, RIGHT) => {
+                    self.tile::<K, S, PIXELS, LEFT, RIGHT, false>(&place, output)
+                }
                 1 => self.tile::<K, S, 1, 0, 0, true>(&place, output),
                 2 => self.tile::<K, S, 2, 0, 0, true>(&place, output),
                 3 => self.tile::<K, S, 3, 0, 0, true>(&place, output),
@@ -221,7 +227,9 @@ impl Group<'_> {
                     let column = across.input + tap_column - across.from;
                     let at = (row * self.window.input.1 + column) * self.channels + self.channel;
                     let weights = &self.weights[(tap_row * self.window.kernel.1 + tap_column) * LANES..];
-                    for ((sum, value), weight) in sums.iter_mut().zip(&self.input[at..at + self.lanes]).zip(weights) {
+                    for ((sum, value), weight) in
+                        sums.iter_mut().zip(&self.input[at..at + self.lanes]).zip(weights)
+                    {
                         *sum = value.mul_add(*weight, *sum);
                     }
                 }
