@@ -1,12 +1,20 @@
 //! Convolutions over all channels: rows of input values are gathered block by block, in a buffer that stays in
 //! the second-level cache, and multiplied by the packed weights. Pointwise ones need no gathering.
 
+#[cfg(target_arch = "x86_64")]
+use crate::arch::avx512;
 use crate::epilogue::Epilogue;
 use crate::gemm::{PackedMatrix, matrix_product};
+#[cfg(target_arch = "x86_64")]
+use crate::isa::Level;
 use crate::window::Window;
 
 /// Values in the gathered rows of one block: 64 KiB, so that they share the second-level cache with the weights.
 const BLOCK: usize = 16 * 1024;
+
+/// Weights that pass through the first-level caches once for each output row without being felt: 64 KiB.
+#[cfg(target_arch = "x86_64")]
+const FEW_WEIGHTS: usize = 16 * 1024;
 
 /// The number of values that [`convolution`] needs in `gathered` for such a layer.
 pub fn gathered_len(window: &Window, channels: usize) -> usize {
@@ -45,6 +53,11 @@ pub fn convolution(
     }
     let (room, needed) = (gathered.len(), gathered_len(window, channels));
     assert!(room >= needed, "room for {room} gathered values, {needed} needed by {window:?} x {channels}");
+    #[cfg(target_arch = "x86_64")]
+    if weights.isa().level() == Level::Avx512 && weights.values.len() <= FEW_WEIGHTS {
+        let (isa, weights) = (weights.isa(), &weights.values);
+        return avx512::convolution::convolution(isa, window, channels, input, weights, epilogue, output);
+    }
     let block = block_rows(window, channels);
     let width = window.output().1;
     let (mut from, mut place) = (0, (0, 0));

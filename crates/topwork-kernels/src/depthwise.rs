@@ -6,8 +6,9 @@ use crate::isa::{Isa, Level};
 use crate::reference;
 use crate::window::Window;
 
-/// Channels that the vector path handles at once.
-pub(crate) const LANES: usize = 8;
+/// Channels in a vector of AVX2 and of AVX-512.
+const NARROW: usize = 8;
+const WIDE: usize = 16;
 
 /// The weights of a depthwise convolution in the order in which one instruction set reads them.
 #[derive(Debug)]
@@ -28,7 +29,8 @@ impl PackedDepthwise {
         assert_eq!(found, taps * channels, "{found} weights for {taps} taps x {channels} channels");
         let values = match isa.level() {
             Level::Scalar | Level::Neon => Buffer::copy_of(weights),
-            Level::Avx2 | Level::Avx512 => lanes(weights, taps, channels),
+            Level::Avx2 => lanes(NARROW, weights, taps, channels),
+            Level::Avx512 => lanes(WIDE, weights, taps, channels),
         };
         PackedDepthwise { isa, taps, channels, values }
     }
@@ -39,13 +41,13 @@ impl PackedDepthwise {
     }
 }
 
-/// All taps of [`LANES`] channels, then of the next ones: one stream instead of one a tap. Missing channels are
+/// All taps of `lanes` channels, then of the next ones: one stream instead of one a tap. Missing channels are
 /// zero.
-fn lanes(weights: &[f32], taps: usize, channels: usize) -> Buffer<f32> {
-    let mut values = Buffer::zeros(channels.div_ceil(LANES) * taps * LANES);
+fn lanes(lanes: usize, weights: &[f32], taps: usize, channels: usize) -> Buffer<f32> {
+    let mut values = Buffer::zeros(channels.div_ceil(lanes) * taps * lanes);
     for (tap, weights) in weights.chunks_exact(channels.max(1)).enumerate() {
-        for (group, weights) in weights.chunks(LANES).enumerate() {
-            values[(group * taps + tap) * LANES..][..weights.len()].copy_from_slice(weights);
+        for (group, weights) in weights.chunks(lanes).enumerate() {
+            values[(group * taps + tap) * lanes..][..weights.len()].copy_from_slice(weights);
         }
     }
     values
@@ -70,8 +72,19 @@ pub fn depthwise(
     epilogue.check(pixels, channels);
     match weights.isa.level() {
         #[cfg(target_arch = "x86_64")]
-        Level::Avx2 | Level::Avx512 => {
+        Level::Avx2 => {
             crate::arch::avx2::depthwise::depthwise(
+                weights.isa,
+                window,
+                input,
+                &weights.values,
+                epilogue,
+                output,
+            );
+        }
+        #[cfg(target_arch = "x86_64")]
+        Level::Avx512 => {
+            crate::arch::avx512::depthwise::depthwise(
                 weights.isa,
                 window,
                 input,

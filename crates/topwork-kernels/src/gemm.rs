@@ -15,7 +15,7 @@ pub struct PackedMatrix {
     isa: Isa,
     depth: usize,
     columns: usize,
-    values: Buffer<f32>,
+    pub(crate) values: Buffer<f32>,
 }
 
 impl PackedMatrix {

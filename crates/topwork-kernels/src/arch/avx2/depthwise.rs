@@ -9,10 +9,11 @@
 use std::arch::x86_64::*;
 use std::ops::Range;
 
-use crate::depthwise::LANES;
 use crate::epilogue::Epilogue;
 use crate::isa::{Isa, Level};
 use crate::window::{Span, Window};
+
+pub(crate) const LANES: usize = 8;
 
 /// Pixels of a tile at stride 1.
 const PIXELS: usize = 7;

@@ -67,34 +67,18 @@ pub(crate) fn matrix_product(
     let rows = output.len().checked_div(columns).unwrap_or(0);
     let few = weights.len() <= FEW_WEIGHTS;
     let block = if few { 4 * ROWS[1] } else { (BLOCK / (depth + columns)).next_multiple_of(ROWS[1]) };
-    let source = Source { row: depth, runs: 1, run: depth, length: depth };
+    let source = Source { row: depth, runs: 1, run: 0, length: depth, skip: 0 };
     let mut from = 0;
     while from < rows {
         let count = block.min(rows - from);
         let mut column = 0;
         while column < columns {
             let panel = Panel::new(column, depth, weights, epilogue, columns);
-            // As many tiles as needed, of sizes that differ by one at most, so that none is a sliver.
-            let tiles = count.div_ceil(ROWS[panel.vectors - 1]);
-            let mut row = from;
-            for tile in 0..tiles {
-                let height = count / tiles + usize::from(tile < count % tiles);
-                let at = row * columns + column;
-                let residual = epilogue.residual.map(|all| &all[at..]);
-                // SAFETY: the assertion above: this processor has AVX-512.
-                unsafe {
-                    tile_of_height(
-                        height,
-                        &source,
-                        &input[row * depth..],
-                        &panel,
-                        residual,
-                        &mut output[at..],
-                    );
-                }
-                row += height;
-            }
-            column += panel.vectors * LANES;
+            let at = from * columns + column;
+            let residual = epilogue.residual.map(|all| &all[at..]);
+            // SAFETY: the assertion above: this processor has AVX-512.
+            unsafe { rows_of(count, &source, &input[from * depth..], &panel, residual, &mut output[at..]) };
+            column += panel.columns();
         }
         from += count;
     }
@@ -102,17 +86,19 @@ pub(crate) fn matrix_product(
 
 /// Where a tile finds its input: the values of a row are `runs` pieces of `length` values.
 #[derive(Clone, Copy, Debug)]
-struct Source {
+pub(super) struct Source {
     /// From one row to the next.
-    row: usize,
-    runs: usize,
-    /// From one run to the next, in the input and in the rows of weights.
-    run: usize,
-    length: usize,
+    pub(super) row: usize,
+    pub(super) runs: usize,
+    /// From one run to the next, in the input.
+    pub(super) run: usize,
+    pub(super) length: usize,
+    /// From one run to the next, in the rows of weights.
+    pub(super) skip: usize,
 }
 
 /// The columns of the output that one panel makes, and what happens to them.
-struct Panel<'a> {
+pub(super) struct Panel<'a> {
     weights: &'a [f32],
     vectors: usize,
     /// From one row of the output to the next.
@@ -122,7 +108,7 @@ struct Panel<'a> {
 }
 
 impl<'a> Panel<'a> {
-    fn new(
+    pub(super) fn new(
         column: usize,
         depth: usize,
         weights: &'a [f32],
@@ -139,6 +125,38 @@ impl<'a> Panel<'a> {
             bias: &epilogue.bias[column..columns.min(column + width)],
             range: epilogue.activation.range(),
         }
+    }
+
+    /// The same without the first rows of weights.
+    pub(super) fn from_row(self, row: usize) -> Panel<'a> {
+        Panel { weights: &self.weights[row * self.columns()..], ..self }
+    }
+
+    /// Columns of packed weights.
+    pub(super) fn columns(&self) -> usize {
+        self.vectors * LANES
+    }
+}
+
+/// `count` rows of output, the first at `output[0]`: as many tiles as needed, of sizes that differ by one at most, so that
+/// none is a sliver.
+#[target_feature(enable = "avx512f")]
+pub(super) fn rows_of(
+    count: usize,
+    source: &Source,
+    input: &[f32],
+    panel: &Panel,
+    residual: Option<&[f32]>,
+    output: &mut [f32],
+) {
+    let tiles = count.div_ceil(ROWS[panel.vectors - 1]);
+    let mut row = 0;
+    for tile in 0..tiles {
+        let height = count / tiles + usize::from(tile < count % tiles);
+        let at = row * panel.stride;
+        let residual = residual.map(|all| &all[at..]);
+        tile_of_height(height, source, &input[row * source.row..], panel, residual, &mut output[at..]);
+        row += height;
     }
 }
 
@@ -168,6 +186,7 @@ fn tile_of_height(
 }
 
 /// `R` rows x `V` vectors of output, the first at `output[0]`.
+#[inline(never)]
 #[target_feature(enable = "avx512f")]
 fn tile<const R: usize, const V: usize>(
     source: &Source,
@@ -176,9 +195,9 @@ fn tile<const R: usize, const V: usize>(
     residual: Option<&[f32]>,
     output: &mut [f32],
 ) {
-    let Source { row: distance, runs, run, length } = *source;
+    let Source { row: distance, runs, run, length, skip } = *source;
     let read = if runs > 0 { (R - 1) * distance + (runs - 1) * run + length } else { 0 };
-    let steps = if runs > 0 { (runs - 1) * run + length } else { 0 };
+    let steps = if runs > 0 { (runs - 1) * skip + length } else { 0 };
     let end = (R - 1) * panel.stride + panel.bias.len();
     assert!(input.len() >= read && panel.weights.len() >= steps * V * LANES && output.len() >= end);
     assert!(panel.bias.len() <= V * LANES && residual.is_none_or(|residual| residual.len() >= end));
@@ -188,8 +207,19 @@ fn tile<const R: usize, const V: usize>(
         _mm512_maskz_loadu_ps(masks[vector], panel.bias.as_ptr().wrapping_add(vector * LANES))
     });
     let mut sums = [bias; R];
+    if let Some(residual) = residual {
+        for (row, sums) in sums.iter_mut().enumerate() {
+            for (vector, sum) in sums.iter_mut().enumerate() {
+                let at = row * panel.stride + vector * LANES;
+                // SAFETY: up to `end`, asserted above; the mask leaves out what lies behind.
+                let skip =
+                    unsafe { _mm512_maskz_loadu_ps(masks[vector], residual.as_ptr().wrapping_add(at)) };
+                *sum = _mm512_add_ps(*sum, skip);
+            }
+        }
+    }
     for piece in 0..runs {
-        let mut line = panel.weights.as_ptr().wrapping_add(piece * run * V * LANES);
+        let mut line = panel.weights.as_ptr().wrapping_add(piece * skip * V * LANES);
         let first = input.as_ptr().wrapping_add(piece * run);
         let mut heads: [*const f32; R] =
             std::array::from_fn(|row| first.wrapping_add(row / REACH * REACH * distance));
@@ -214,14 +244,7 @@ fn tile<const R: usize, const V: usize>(
     for (row, sums) in sums.iter().enumerate() {
         for (vector, sum) in sums.iter().enumerate() {
             let at = row * panel.stride + vector * LANES;
-            let mut sum = *sum;
-            if let Some(residual) = residual {
-                // SAFETY: up to `end`, asserted above; the mask leaves out what lies behind.
-                let residual =
-                    unsafe { _mm512_maskz_loadu_ps(masks[vector], residual.as_ptr().wrapping_add(at)) };
-                sum = _mm512_add_ps(sum, residual);
-            }
-            let sum = _mm512_min_ps(_mm512_max_ps(sum, low), high);
+            let sum = _mm512_min_ps(_mm512_max_ps(*sum, low), high);
             // SAFETY: as for the residual.
             unsafe { _mm512_mask_storeu_ps(output.as_mut_ptr().wrapping_add(at), masks[vector], sum) };
         }

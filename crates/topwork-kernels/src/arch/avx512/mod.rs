@@ -2,6 +2,8 @@
 //!
 //! Every function here takes an [`Isa`](crate::Isa), which is the proof that the processor has these instructions.
 
+pub(crate) mod convolution;
+pub(crate) mod depthwise;
 pub(crate) mod gemm;
 pub(crate) mod int8_depthwise;
 pub(crate) mod int8_matrix;
