@@ -13,6 +13,7 @@ pub mod epilogue;
 pub mod gemm;
 pub mod isa;
 pub mod linear;
+pub mod product;
 pub mod reference;
 pub mod resample;
 pub mod window;
