@@ -114,10 +114,16 @@ impl Destination for Sum {
         column: usize,
     ) -> [[V; C]; R] {
         // SAFETY: the caller's promise: the processor has the instructions, and all of these places exist.
-        std::array::from_fn(|down| unsafe {
-            let from = self.values.add((row + down) * self.stride + column);
-            std::array::from_fn(|vector| V::load(from.add(vector * V::LANES)))
-        })
+        unsafe {
+            // Loops, because the closures of `array::from_fn` are compiled without the instructions.
+            let mut sums = [[V::all(0.0); C]; R];
+            for (down, sums) in sums.iter_mut().enumerate() {
+                for (vector, sum) in sums.iter_mut().enumerate() {
+                    *sum = V::load(self.values.add((row + down) * self.stride + column + vector * V::LANES));
+                }
+            }
+            sums
+        }
     }
 
     #[inline(always)]

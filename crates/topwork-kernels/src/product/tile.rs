@@ -174,8 +174,10 @@ unsafe fn tile<V: Vector, D: Destination, const T: bool, const R: usize, const C
         let left = left.values.add(offset(row, 0));
         let right_values = right.values.add(column);
         for inner in 0..depth {
-            let line = right_values.add(inner * right.stride);
-            let line: [V; C] = std::array::from_fn(|vector| V::load(line.add(vector * V::LANES)));
+            let mut line = [V::all(0.0); C];
+            for (vector, line) in line.iter_mut().enumerate() {
+                *line = V::load(right_values.add(inner * right.stride + vector * V::LANES));
+            }
             for (row, sums) in sums.iter_mut().enumerate() {
                 let value = V::all(*left.add(offset(row, inner)));
                 for (sum, line) in sums.iter_mut().zip(line) {
