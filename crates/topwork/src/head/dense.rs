@@ -1,22 +1,21 @@
-//! Dense layers: forward as everybody applies them, backward as training needs it, side by side.
+//! Dense layers, as everybody applies them.
 //!
 //! Every layer but the last ends in a ReLU; the last gives one score a class, or one score in all for two classes.
-//! Sums are f32 in the orders that `topwork_kernels::linear` states, so neither the batch nor the number of threads
-//! nor the machine changes a bit. It reads no files and chooses no weights.
+//! A score is the bias, to which the products are added in the order of the inputs, in f32, as
+//! [`topwork_kernels::product`] states, so neither the batch nor the number of threads nor the machine changes a bit,
+//! and training sees the very numbers that a saved head gives. It reads no files and chooses no weights.
 
-use topwork_kernels::{Isa, linear};
+use topwork_kernels::Isa;
+use topwork_kernels::product::{Matrix, MatrixMut, PANEL, add_product};
 
 use crate::error::{Error, ErrorKind, Result};
 use crate::head::{NamedTensor, find, unknown_tensor};
 use crate::train::probabilities_from_scores;
 
-/// Products of fewer multiplications than this are not worth a thread.
-const WORTH_A_THREAD: usize = 1_000_000;
-
 /// Dense ReLU layers and an output layer.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Dense {
-    classes: usize,
+    pub(crate) classes: usize,
     /// At least one; each takes what the one before it gives.
     pub(crate) layers: Vec<Layer>,
 }
@@ -24,20 +23,49 @@ pub struct Dense {
 /// score = weight · input + bias
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Layer {
-    /// U × I: one row a unit.
+    pub(crate) inputs: usize,
+    pub(crate) units: usize,
+    /// Panels of [`PANEL`] units, each inputs x `PANEL`; units that are missing in the last one are zero.
     pub(crate) weight: Vec<f32>,
-    /// U.
+    /// One a unit, and zeros up to whole panels.
     pub(crate) bias: Vec<f32>,
 }
 
 impl Layer {
-    fn units(&self) -> usize {
-        self.bias.len()
+    /// From U x I weights, one row a unit, and U biases.
+    fn new(rows: &[f32], bias: &[f32]) -> Layer {
+        let (units, inputs) = (bias.len(), rows.len() / bias.len());
+        let panels = units.div_ceil(PANEL);
+        let mut layer = Layer {
+            inputs,
+            units,
+            weight: vec![0.0; panels * inputs * PANEL],
+            bias: vec![0.0; panels * PANEL],
+        };
+        layer.bias[..units].copy_from_slice(bias);
+        for (unit, row) in rows.chunks_exact(inputs).enumerate() {
+            let first = layer.place(unit);
+            let places = layer.weight[first..].iter_mut().step_by(PANEL);
+            places.zip(row).for_each(|(place, value)| *place = *value);
+        }
+        layer
     }
 
-    fn inputs(&self) -> usize {
-        self.weight.len() / self.bias.len()
+    /// Where the first weight of a unit is.
+    fn place(&self, unit: usize) -> usize {
+        unit / PANEL * self.inputs * PANEL + unit % PANEL
     }
+
+    /// U x I weights, one row a unit.
+    pub(crate) fn rows(&self) -> Vec<f32> {
+        let row = |unit| self.weight[self.place(unit)..].iter().step_by(PANEL).take(self.inputs);
+        (0..self.units).flat_map(row).copied().collect()
+    }
+}
+
+/// ReLU.
+pub(crate) fn rectify(values: &mut [f32]) {
+    values.iter_mut().for_each(|value| *value = value.max(0.0));
 }
 
 impl Dense {
@@ -64,12 +92,12 @@ impl Dense {
         if inputs != Some(outputs) {
             return fail(format!("the last dense layer should have {outputs} units for {classes} classes"));
         }
-        let layers = layers.into_iter().map(|(weight, bias)| Layer { weight, bias }).collect();
+        let layers = layers.iter().map(|(weight, bias)| Layer::new(weight, bias)).collect();
         Ok(Dense { classes, layers })
     }
 
     pub(crate) fn width(&self) -> usize {
-        self.layers[0].inputs()
+        self.layers[0].inputs
     }
 
     pub(crate) fn classes(&self) -> usize {
@@ -78,89 +106,25 @@ impl Dense {
 
     pub(crate) fn probabilities(&self, features: &[f32]) -> Vec<f64> {
         assert_eq!(features.len(), self.width(), "features do not fit the head");
-        let outputs = self.forward(&[features], 1);
-        let mut scores: Vec<f64> = outputs[outputs.len() - 1].iter().map(|score| f64::from(*score)).collect();
+        let isa = Isa::best();
+        let mut values = features.to_vec();
+        for (index, layer) in self.layers.iter().enumerate() {
+            let mut output = layer.bias.clone();
+            let input = Matrix::new(&values, 1, layer.inputs, layer.inputs);
+            let panels = layer.weight.chunks_exact(layer.inputs * PANEL);
+            for (panel, output) in panels.zip(output.chunks_exact_mut(PANEL)) {
+                let panel = Matrix::new(panel, layer.inputs, PANEL, PANEL);
+                add_product(isa, input, panel, MatrixMut::new(output, 1, PANEL, PANEL));
+            }
+            output.truncate(layer.units);
+            if index + 1 < self.layers.len() {
+                rectify(&mut output);
+            }
+            values = output;
+        }
+        let mut scores: Vec<f64> = values.into_iter().map(f64::from).collect();
         probabilities_from_scores(&mut scores);
         if let [second] = scores[..] { vec![1.0 - second, second] } else { scores }
-    }
-
-    /// What each layer gives for N rows (N × U, after the ReLU; of the last layer the scores).
-    pub(crate) fn forward(&self, rows: &[&[f32]], threads: usize) -> Vec<Vec<f32>> {
-        let mut outputs: Vec<Vec<f32>> = Vec::with_capacity(self.layers.len());
-        for (index, layer) in self.layers.iter().enumerate() {
-            let inputs = match outputs.last() {
-                Some(before) => before.chunks_exact(layer.inputs()).collect(),
-                None => rows.to_vec(),
-            };
-            // N × U = (N × I) · (U × I)ᵀ
-            let mut output = vec![0.0; rows.len() * layer.units()];
-            let share = share_of(rows.len(), layer.weight.len() * rows.len(), threads);
-            each(inputs.chunks(share).zip(output.chunks_mut(share * layer.units())), |(inputs, output)| {
-                linear::scores(Isa::best(), inputs, &layer.weight, output);
-            });
-            let last = index + 1 == self.layers.len();
-            for row in output.chunks_exact_mut(layer.units()) {
-                for (value, bias) in row.iter_mut().zip(&layer.bias) {
-                    let score = *value + bias;
-                    *value = if last { score } else { score.max(0.0) };
-                }
-            }
-            outputs.push(output);
-        }
-        outputs
-    }
-
-    /// The gradients of a loss, from its slope in the scores (N × K): one layer each, shaped like the layers.
-    pub(crate) fn backward(
-        &self,
-        rows: &[&[f32]],
-        outputs: &[Vec<f32>],
-        score_slopes: Vec<f32>,
-        threads: usize,
-    ) -> Vec<Layer> {
-        let mut slopes = score_slopes;
-        let mut gradients = Vec::with_capacity(self.layers.len());
-        for (index, layer) in self.layers.iter().enumerate().rev() {
-            let (units, width) = (layer.units(), layer.inputs());
-            let inputs: Vec<&[f32]> = match index {
-                0 => rows.to_vec(),
-                _ => outputs[index - 1].chunks_exact(width).collect(),
-            };
-            let share = |count| share_of(count, layer.weight.len() * rows.len(), threads);
-            // U × I = (N × U)ᵀ · (N × I); U = sums over N
-            let mut weight = vec![0.0; units * width];
-            let size = share(units);
-            each(weight.chunks_mut(size * width).enumerate(), |(part, weight)| {
-                let mine = part * size..(part * size + size).min(units);
-                let coefficients: Vec<f32> =
-                    slopes.chunks_exact(units).flat_map(|row| &row[mine.clone()]).copied().collect();
-                linear::accumulate(Isa::best(), &inputs, &coefficients, weight);
-            });
-            let mut bias = vec![0.0; units];
-            for row in slopes.chunks_exact(units) {
-                bias.iter_mut().zip(row).for_each(|(sum, slope)| *sum += slope);
-            }
-            if index > 0 {
-                // N × I = (N × U) · (U × I), and nothing where the ReLU gave 0
-                let mut before = vec![0.0; rows.len() * width];
-                let units_of_weight: Vec<&[f32]> = layer.weight.chunks_exact(width).collect();
-                let size = share(rows.len());
-                each(before.chunks_mut(size * width).zip(slopes.chunks(size * units)), |(before, slopes)| {
-                    let count = slopes.len() / units;
-                    let transposed: Vec<f32> = (0..units)
-                        .flat_map(|unit| (0..count).map(move |row| slopes[row * units + unit]))
-                        .collect();
-                    linear::accumulate(Isa::best(), &units_of_weight, &transposed, before);
-                });
-                for (slope, output) in before.iter_mut().zip(&outputs[index - 1]) {
-                    *slope = if *output > 0.0 { *slope } else { 0.0 };
-                }
-                slopes = before;
-            }
-            gradients.push(Layer { weight, bias });
-        }
-        gradients.reverse();
-        gradients
     }
 
     pub(crate) fn tensors(&self) -> Vec<NamedTensor> {
@@ -168,13 +132,13 @@ impl Dense {
         for (index, layer) in self.layers.iter().enumerate() {
             tensors.push(NamedTensor {
                 name: format!("dense.{index}.bias"),
-                shape: vec![layer.units()],
-                values: layer.bias.clone(),
+                shape: vec![layer.units],
+                values: layer.bias[..layer.units].to_vec(),
             });
             tensors.push(NamedTensor {
                 name: format!("dense.{index}.weight"),
-                shape: vec![layer.units(), layer.inputs()],
-                values: layer.weight.clone(),
+                shape: vec![layer.units, layer.inputs],
+                values: layer.rows(),
             });
         }
         tensors
@@ -192,20 +156,4 @@ impl Dense {
         unknown_tensor(tensors, &names)?;
         Dense::new(classes, layers)
     }
-}
-
-/// How many of `count` items a thread takes.
-fn share_of(count: usize, multiplications: usize, threads: usize) -> usize {
-    let threads = threads.min(1 + multiplications / WORTH_A_THREAD).max(1);
-    count.div_ceil(threads).max(1)
-}
-
-/// Does all pieces of work, each in its own thread where there is more than one.
-fn each<T: Send>(work: impl ExactSizeIterator<Item = T>, action: impl Fn(T) + Sync) {
-    if work.len() <= 1 {
-        work.for_each(action);
-        return;
-    }
-    let action = &action;
-    std::thread::scope(|scope| work.for_each(|piece| drop(scope.spawn(move || action(piece)))));
 }

@@ -7,7 +7,7 @@ mod dense;
 mod linear;
 
 pub use dense::Dense;
-pub(crate) use dense::Layer;
+pub(crate) use dense::{Layer, rectify};
 pub use linear::Linear;
 
 use crate::error::{Error, ErrorKind, Result};

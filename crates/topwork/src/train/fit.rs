@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::error::{Error, ErrorKind, Result};
-use crate::head::{Dense, Layer};
+use crate::head::Dense;
 use crate::random::Random;
 use crate::train::data::{ClassWeight, Examples, Stop};
 use crate::train::early_stopping::{EarlyStopping, StoppingState};
@@ -11,6 +11,10 @@ use crate::train::history::{Epoch, History};
 use crate::train::logistic::{first_largest, probabilities_from_scores};
 use crate::train::optimiser::{Adam, AdamForm};
 use crate::train::schedule::{Plateau, PlateauState};
+use crate::train::team::Team;
+
+/// Validation examples that go through the layers together.
+const WATCHED_AT_ONCE: usize = 256;
 
 /// How a dense head is trained.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -86,7 +90,7 @@ pub fn fit_dense(
 /// The loop itself, from given weights; `shuffle` is handed the order of the epoch before.
 #[allow(clippy::too_many_arguments)]
 fn fit_from(
-    mut head: Dense,
+    head: Dense,
     shuffle: &mut dyn FnMut(&mut [usize]),
     training: &Examples,
     validation: Option<&Examples>,
@@ -95,8 +99,9 @@ fn fit_from(
     progress: &mut dyn FnMut(&Epoch),
     stop: Stop,
 ) -> Result<DenseFit> {
-    let mut optimisers: Vec<(Adam, Adam)> =
-        head.layers.iter().map(|layer| states(layer, settings.adam)).collect();
+    let most = settings.batch_size.min(training.len());
+    let team = Team::new(&head, most.max(validation.map_or(0, |_| WATCHED_AT_ONCE)), threads);
+    let mut adam = Adam::new(settings.adam);
     let mut stopping = settings.early_stopping.clone().map(StoppingState::new);
     let mut plateau = settings.plateau.clone().map(PlateauState::new);
     let mut learning_rate = settings.learning_rate as f32;
@@ -105,57 +110,55 @@ fn fit_from(
     let mut history = History::default();
     let mut best: Option<Dense> = None;
 
-    for epoch in 1..=settings.epochs {
-        shuffle(&mut order);
-        let mut total = Loss::default();
-        for batch in order.chunks(settings.batch_size) {
-            if stop() {
-                return Err(Error::new(ErrorKind::Interrupted, "training was stopped"));
+    team.assemble(|team| {
+        for epoch in 1..=settings.epochs {
+            shuffle(&mut order);
+            let mut total = Loss::default();
+            for batch in order.chunks(settings.batch_size) {
+                if stop() {
+                    return Err(Error::new(ErrorKind::Interrupted, "training was stopped"));
+                }
+                let batch = training.select(batch);
+                let scores = team.forward(&batch.rows);
+                let (loss, slopes) = loss_and_slopes(&scores, &batch, &class_weights);
+                total.add(&loss);
+                team.backward(&slopes, &adam.next(learning_rate));
             }
-            let batch = training.select(batch);
-            let outputs = head.forward(&batch.rows, threads);
-            let scores = &outputs[outputs.len() - 1];
-            let (loss, slopes) = loss_and_slopes(scores, &batch, &class_weights);
-            total.add(&loss);
-            let gradients = head.backward(&batch.rows, &outputs, slopes, threads);
-            for ((layer, gradient), (weight, bias)) in
-                head.layers.iter_mut().zip(&gradients).zip(&mut optimisers)
-            {
-                weight.step(&mut layer.weight, &gradient.weight, learning_rate, threads);
-                bias.step(&mut layer.bias, &gradient.bias, learning_rate, threads);
+            let watched = validation.map(|examples| evaluate(team, examples));
+            let row = Epoch {
+                epoch,
+                loss: total.mean(),
+                accuracy: total.accuracy(),
+                val_loss: watched.as_ref().map(Loss::mean),
+                val_accuracy: watched.as_ref().map(Loss::accuracy),
+                learning_rate: f64::from(learning_rate),
+            };
+            if !row.val_loss.unwrap_or(row.loss).is_finite() || !row.loss.is_finite() {
+                let message = format!("the loss left the finite numbers in epoch {epoch}");
+                return Err(
+                    Error::new(ErrorKind::Configuration, message).with_hint("use a lower learning rate")
+                );
             }
-        }
-        let watched = validation.map(|examples| evaluate(&head, examples, threads));
-        let row = Epoch {
-            epoch,
-            loss: total.mean(),
-            accuracy: total.accuracy(),
-            val_loss: watched.as_ref().map(Loss::mean),
-            val_accuracy: watched.as_ref().map(Loss::accuracy),
-            learning_rate: f64::from(learning_rate),
-        };
-        if !row.val_loss.unwrap_or(row.loss).is_finite() || !row.loss.is_finite() {
-            let message = format!("the loss left the finite numbers in epoch {epoch}");
-            return Err(Error::new(ErrorKind::Configuration, message).with_hint("use a lower learning rate"));
-        }
-        progress(&row);
-        history.epochs.push(row);
-        let Some(watched) = watched else { continue };
-        if let Some(plateau) = &mut plateau {
-            learning_rate = plateau.observe(watched.mean(), learning_rate);
-        }
-        if let Some(stopping) = &mut stopping {
-            let verdict = stopping.observe(watched.mean());
-            if verdict.improved {
-                history.best_epoch = Some(epoch);
-                best = Some(head.clone());
+            progress(&row);
+            history.epochs.push(row);
+            let Some(watched) = watched else { continue };
+            if let Some(plateau) = &mut plateau {
+                learning_rate = plateau.observe(watched.mean(), learning_rate);
             }
-            if verdict.stop {
-                break;
+            if let Some(stopping) = &mut stopping {
+                let verdict = stopping.observe(watched.mean());
+                if verdict.improved {
+                    history.best_epoch = Some(epoch);
+                    best = Some(team.head());
+                }
+                if verdict.stop {
+                    break;
+                }
             }
         }
-    }
-    Ok(DenseFit { head: best.unwrap_or(head), history })
+        Ok(())
+    })?;
+    Ok(DenseFit { head: best.unwrap_or_else(|| team.head()), history })
 }
 
 fn check(training: &Examples, validation: Option<&Examples>, settings: &DenseSettings) -> Result<()> {
@@ -190,10 +193,6 @@ fn first_weights(training: &Examples, settings: &DenseSettings) -> Result<Dense>
         inputs = units;
     }
     Dense::new(training.classes, layers)
-}
-
-fn states(layer: &Layer, form: AdamForm) -> (Adam, Adam) {
-    (Adam::new(form, layer.weight.len()), Adam::new(form, layer.bias.len()))
 }
 
 /// Sums over examples.
@@ -252,14 +251,14 @@ fn loss_and_slopes(scores: &[f32], batch: &Examples, class_weights: &[f64]) -> (
 }
 
 /// The loss of examples that are not trained on, every one counting 1.
-fn evaluate(head: &Dense, examples: &Examples, threads: usize) -> Loss {
+fn evaluate<'a>(team: &Team<'a>, examples: &Examples<'a>) -> Loss {
     let weights = vec![1.0; examples.classes];
     let positions: Vec<usize> = (0..examples.len()).collect();
     let mut total = Loss::default();
-    for batch in positions.chunks(256) {
+    for batch in positions.chunks(WATCHED_AT_ONCE) {
         let batch = examples.select(batch);
-        let outputs = head.forward(&batch.rows, threads);
-        total.add(&loss_and_slopes(&outputs[outputs.len() - 1], &batch, &weights).0);
+        let scores = team.forward(&batch.rows);
+        total.add(&loss_and_slopes(&scores, &batch, &weights).0);
     }
     total
 }

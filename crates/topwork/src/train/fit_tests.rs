@@ -1,5 +1,8 @@
 //! The dense head against PyTorch (gradients, Adam) and Keras (Adam, callbacks), and its own promises.
 
+use topwork_kernels::Isa;
+use topwork_kernels::product::{Learned, Matrix, descend};
+
 use super::*;
 use crate::head::Head;
 
@@ -76,8 +79,11 @@ fn reference() -> Reference {
 
 impl GradientCase {
     fn head(&self) -> Dense {
-        let layers = self.layers.iter().map(|layer| (layer.weight.clone(), layer.bias.clone()));
-        Dense::new(self.classes, layers.collect()).unwrap()
+        Dense::new(self.classes, self.weights()).unwrap()
+    }
+
+    fn weights(&self) -> Vec<(Vec<f32>, Vec<f32>)> {
+        self.layers.iter().map(|layer| (layer.weight.clone(), layer.bias.clone())).collect()
     }
 
     fn examples(&self) -> Examples<'_> {
@@ -86,22 +92,35 @@ impl GradientCase {
 
     fn loss(&self, head: &Dense) -> f64 {
         let examples = self.examples();
-        let outputs = head.forward(&examples.rows, 1);
-        loss_and_slopes(outputs.last().unwrap(), &examples, &self.class_weights).0.mean()
+        let scores = Team::new(head, examples.len(), 1).forward(&examples.rows);
+        loss_and_slopes(&scores, &examples, &self.class_weights).0.mean()
+    }
+
+    /// Weights and biases of each layer. Adam's running means, zero at first, hold a share of the gradient after a step.
+    fn gradients(&self, threads: usize) -> Vec<(Vec<f32>, Vec<f32>)> {
+        let examples = self.examples();
+        let team = Team::new(&self.head(), examples.len(), threads);
+        let step = Adam::new(AdamForm::Keras).next(0.0);
+        let means = team.assemble(|team| {
+            let scores = team.forward(&examples.rows);
+            let (_, slopes) = loss_and_slopes(&scores, &examples, &self.class_weights);
+            team.backward(&slopes, &step);
+            team.means()
+        });
+        let whole = |values: Vec<f32>| values.iter().map(|value| value / step.mean_share).collect();
+        means.iter().map(|layer| (whole(layer.rows()), whole(layer.bias[..layer.units].to_vec()))).collect()
     }
 }
 
 #[test]
 fn gradients_equal_pytorch() {
     for case in reference().gradients {
-        let (head, examples) = (case.head(), case.examples());
+        let head = case.head();
         assert!((case.loss(&head) - case.loss).abs() < 1e-6, "{} {}", case.loss(&head), case.loss);
-        let outputs = head.forward(&examples.rows, 1);
-        let (_, slopes) = loss_and_slopes(outputs.last().unwrap(), &examples, &case.class_weights);
-        let found = head.backward(&examples.rows, &outputs, slopes, 3);
+        let found = case.gradients(3);
         assert_eq!(found.len(), case.gradients.len());
         for (layer, (found, wanted)) in found.iter().zip(&case.gradients).enumerate() {
-            for (found, wanted) in [(&found.weight, &wanted.weight), (&found.bias, &wanted.bias)] {
+            for (found, wanted) in [(&found.0, &wanted.weight), (&found.1, &wanted.bias)] {
                 assert_eq!(found.len(), wanted.len());
                 for (found, wanted) in found.iter().zip(wanted) {
                     assert!((found - wanted).abs() < 1e-6, "layer {layer}: {found} {wanted}");
@@ -114,16 +133,12 @@ fn gradients_equal_pytorch() {
 #[test]
 fn gradients_equal_finite_differences() {
     for case in reference().gradients {
-        let (head, examples) = (case.head(), case.examples());
-        let outputs = head.forward(&examples.rows, 1);
-        let (_, slopes) = loss_and_slopes(outputs.last().unwrap(), &examples, &case.class_weights);
-        let gradients = head.backward(&examples.rows, &outputs, slopes, 1);
-        for (layer, gradient) in gradients.iter().enumerate() {
-            for (index, found) in gradient.weight.iter().enumerate() {
+        for (layer, (gradient, _)) in case.gradients(1).iter().enumerate() {
+            for (index, found) in gradient.iter().enumerate() {
                 let moved = |change: f32| {
-                    let mut head = head.clone();
-                    head.layers[layer].weight[index] += change;
-                    case.loss(&head)
+                    let mut layers = case.weights();
+                    layers[layer].0[index] += change;
+                    case.loss(&Dense::new(case.classes, layers).unwrap())
                 };
                 let slope = (moved(1e-3) - moved(-1e-3)) / 2e-3;
                 let found = f64::from(*found);
@@ -138,9 +153,19 @@ fn adam_equals_keras_and_pytorch() {
     let case = reference().adam;
     for (form, wanted) in [(AdamForm::Keras, &case.keras), (AdamForm::PyTorch, &case.pytorch)] {
         let mut values = case.start.clone();
-        let mut adam = Adam::new(form, values.len());
+        let mut adam = Adam::new(form);
+        let (mut means, mut squares) = (vec![0.0; values.len()], vec![0.0; values.len()]);
         for (step, gradient) in case.gradients.iter().enumerate() {
-            adam.step(&mut values, gradient, case.rates[step], 1);
+            // A gradient as it is: one example whose only input is 1.
+            let gradient = Matrix::new(gradient, 1, gradient.len(), gradient.len());
+            let learned = Learned { values: &mut values, means: &mut means, squares: &mut squares };
+            descend(
+                Isa::best(),
+                Matrix::new(&[1.0], 1, 1, 1),
+                gradient,
+                &adam.next(case.rates[step]),
+                learned,
+            );
             for (found, wanted) in values.iter().zip(&wanted[step]) {
                 assert!((found - wanted).abs() < 5e-7, "{form:?} step {step}: {values:?} {:?}", wanted);
             }
@@ -281,9 +306,11 @@ fn rings_are_learned_and_the_best_epoch_is_kept() {
     assert_eq!(heard, fit.history.epochs);
     let best = &fit.history.epochs[fit.history.best_epoch.unwrap() - 1];
     assert!(best.val_accuracy.unwrap() > 0.95, "{:?}", fit.history);
-    assert!(fit.history.epochs.iter().all(|epoch| epoch.val_loss >= best.val_loss));
+    // Losses are compared in f32, as Keras does.
+    let loss = |epoch: &Epoch| epoch.val_loss.unwrap() as f32;
+    assert!(fit.history.epochs.iter().all(|epoch| loss(epoch) >= loss(best)));
     // The head that is handed back is the best epoch's.
-    let again = evaluate(&fit.head, &validation, 1);
+    let again = evaluate(&Team::new(&fit.head, WATCHED_AT_ONCE, 1), &validation);
     assert_eq!(Some(again.mean()), best.val_loss);
     let head = Head::Dense(fit.head);
     let loss = |row: usize| -head.probabilities(&features[400 + 2 * row..][..2])[labels[200 + row]].ln();

@@ -3,6 +3,7 @@
 //! Everything here works on numbers in memory. Results depend on the numbers, the settings and the seed alone,
 //! never on the number of threads or the machine.
 
+mod barrier;
 mod data;
 mod early_stopping;
 mod fit;
@@ -14,6 +15,7 @@ mod logistic;
 mod optimiser;
 mod schedule;
 mod strength;
+mod team;
 
 pub use data::{ClassWeight, Examples, Stop};
 pub use early_stopping::EarlyStopping;

@@ -1,6 +1,7 @@
 //! Adam, in the forms of Keras and of PyTorch, which differ in where a small number keeps the division safe.
 
 use serde::{Deserialize, Serialize};
+use topwork_kernels::product::AdamStep;
 
 /// Whose Adam.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -16,51 +17,29 @@ pub enum AdamForm {
 const BETA_1: f64 = 0.9;
 const BETA_2: f64 = 0.999;
 
-/// The state of one tensor: running means of the gradient and of its square.
+/// How many steps were taken, as far as the next one depends on it.
 pub(crate) struct Adam {
     form: AdamForm,
-    mean: Vec<f32>,
-    square: Vec<f32>,
     /// β₁ᵗ and β₂ᵗ.
     powers: (f64, f64),
 }
 
 impl Adam {
-    pub(crate) fn new(form: AdamForm, size: usize) -> Adam {
-        Adam { form, mean: vec![0.0; size], square: vec![0.0; size], powers: (1.0, 1.0) }
+    pub(crate) fn new(form: AdamForm) -> Adam {
+        Adam { form, powers: (1.0, 1.0) }
     }
 
-    /// One step; elements do not interact, so threads change nothing.
-    pub(crate) fn step(&mut self, values: &mut [f32], gradient: &[f32], learning_rate: f32, threads: usize) {
+    /// The numbers of the next step, the same for every value that is learned.
+    pub(crate) fn next(&mut self, learning_rate: f32) -> AdamStep {
         self.powers.0 *= BETA_1;
         self.powers.1 *= BETA_2;
         let (unseen_mean, unseen_square) = (1.0 - self.powers.0, 1.0 - self.powers.1);
         let rate = f64::from(learning_rate);
-        // √v is multiplied by `scale` before `epsilon` is added.
         let (rate, scale, epsilon) = match self.form {
             AdamForm::Keras => (rate * unseen_square.sqrt() / unseen_mean, 1.0, 1e-7),
             AdamForm::PyTorch => (rate / unseen_mean, 1.0 / unseen_square.sqrt(), 1e-8),
         };
-        let (rate, scale) = (rate as f32, scale as f32);
-        let update = |values: &mut [f32], gradient: &[f32], mean: &mut [f32], square: &mut [f32]| {
-            let state = mean.iter_mut().zip(square);
-            for ((value, gradient), (mean, square)) in values.iter_mut().zip(gradient).zip(state) {
-                *mean += (gradient - *mean) * (1.0 - BETA_1) as f32;
-                *square += (gradient * gradient - *square) * (1.0 - BETA_2) as f32;
-                *value -= *mean * rate / (square.sqrt() * scale + epsilon);
-            }
-        };
-        if threads < 2 || values.len() < 100_000 {
-            return update(values, gradient, &mut self.mean, &mut self.square);
-        }
-        let share = values.len().div_ceil(threads);
-        let state = self.mean.chunks_mut(share).zip(self.square.chunks_mut(share));
-        std::thread::scope(|scope| {
-            for ((values, gradient), (mean, square)) in
-                values.chunks_mut(share).zip(gradient.chunks(share)).zip(state)
-            {
-                scope.spawn(move || update(values, gradient, mean, square));
-            }
-        });
+        let (mean_share, square_share) = ((1.0 - BETA_1) as f32, (1.0 - BETA_2) as f32);
+        AdamStep { mean_share, square_share, rate: rate as f32, scale: scale as f32, epsilon }
     }
 }
