@@ -14,6 +14,7 @@ pub mod gemm;
 pub mod int8;
 pub mod isa;
 pub mod linear;
+pub mod machine;
 pub mod reference;
 pub mod resample;
 pub mod window;

@@ -4,4 +4,5 @@
 
 pub(crate) mod depthwise;
 pub(crate) mod gemm;
+pub(crate) mod peak;
 pub(crate) mod resample;

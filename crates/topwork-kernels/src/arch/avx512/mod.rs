@@ -5,3 +5,4 @@
 pub(crate) mod gemm;
 pub(crate) mod int8_depthwise;
 pub(crate) mod int8_matrix;
+pub(crate) mod peak;
