@@ -223,14 +223,16 @@ pub(crate) enum StoreAction {
 }
 
 #[derive(Args)]
-#[command(after_help = "Speeds are of this moment: other work on the machine slows them. Nothing is kept: features go to a store that
+#[command(
+    after_help = "Speeds are of this moment: other work on the machine slows them. Nothing is kept: features go to a store that
 is deleted at the end.
 
 Examples:
   topwork bench                          the whole line on pictures that it draws itself, then the network alone
   topwork bench PHOTOS --seconds 10      the whole line on photos of yours
   topwork bench --network --layers       the network alone, each layer
-  topwork bench --machine --format json  clock, arithmetic and bandwidth of this machine")]
+  topwork bench --machine --format json  clock, arithmetic and bandwidth of this machine"
+)]
 pub(crate) struct Bench {
     /// Photos or folders of them [default: pictures that are drawn on the spot]
     #[arg(value_name = "PHOTOS", conflicts_with_all = ["network", "machine"])]

@@ -253,7 +253,8 @@ mod tests {
         for isa in Isa::available() {
             assert!(peak(isa, Arithmetic::Float).is_some_and(|peak| peak.isa() == isa), "{}", isa.name());
         }
-        let widest = |name| Isa::named(name).and_then(|isa| peak(isa, Arithmetic::Byte)).map(|peak| peak.bits());
+        let widest =
+            |name| Isa::named(name).and_then(|isa| peak(isa, Arithmetic::Byte)).map(|peak| peak.bits());
         assert!(widest("avx512").is_none_or(|bits| bits == 512));
         assert!(widest("avx2").is_none_or(|bits| bits == 256));
     }

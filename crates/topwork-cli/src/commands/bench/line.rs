@@ -45,7 +45,11 @@ pub(super) fn measure(
     // The first photo of a worker costs more: its buffers have no memory yet.
     let stop = AtomicBool::new(false);
     let first = &paths[..paths.len().min(threads.last().copied().unwrap_or(1))];
-    extractor.extract(first, &Store::none(), &Run { threads: first.len(), progress: &|_| {}, stop: &stop })?;
+    extractor.extract(
+        first,
+        &Store::none(),
+        &Run { threads: first.len(), progress: &|_| {}, stop: &stop },
+    )?;
 
     let measured: Vec<Measured> = threads
         .iter()
@@ -193,7 +197,9 @@ fn listed(photos: &[PathBuf]) -> Result<Vec<PathBuf>, Failure> {
     let mut paths = Vec::new();
     for photo in photos {
         if !photo.exists() {
-            return Err(Error::new(ErrorKind::Dataset, "there is no such photo or folder").with_path(photo).into());
+            return Err(Error::new(ErrorKind::Dataset, "there is no such photo or folder")
+                .with_path(photo)
+                .into());
         }
         paths.extend(folder::photos(photo)?.photos.into_iter().map(|(_, path)| path));
     }
@@ -210,14 +216,13 @@ fn drawn(folder: &Path) -> Result<Vec<PathBuf>, Failure> {
     for kind in Kind::ALL {
         for seed in 0..DRAWN {
             let mut jpeg = Vec::new();
-            Encoder::new(&mut jpeg, QUALITY)
-                .encode(&draw(kind, seed), SIDE, SIDE, ColorType::Rgb)
-                .map_err(|error| Error::new(ErrorKind::Bug, "a picture cannot be encoded").with_source(error))?;
+            Encoder::new(&mut jpeg, QUALITY).encode(&draw(kind, seed), SIDE, SIDE, ColorType::Rgb).map_err(
+                |error| Error::new(ErrorKind::Bug, "a picture cannot be encoded").with_source(error),
+            )?;
             for copy in 0..COPIES {
                 let path = folder.join(format!("{}-{seed}-{copy}.jpg", kind.name()));
                 let bytes = [jpeg.as_slice(), &copy.to_le_bytes()].concat();
-                std::fs::write(&path, bytes)
-                    .map_err(|error| Error::io("cannot write", &path, error))?;
+                std::fs::write(&path, bytes).map_err(|error| Error::io("cannot write", &path, error))?;
                 paths.push(path);
             }
         }

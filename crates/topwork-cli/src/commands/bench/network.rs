@@ -66,7 +66,8 @@ pub(super) fn measure(
     }
 
     let times = layer_times(network, &images, seconds)?;
-    let timed: Vec<Timed> = network.layers().iter().zip(times).map(|(layer, time)| Timed::of(layer, time)).collect();
+    let timed: Vec<Timed> =
+        network.layers().iter().zip(times).map(|(layer, time)| Timed::of(layer, time)).collect();
     let whole = Timed { seconds: timed.iter().map(|layer| layer.seconds).sum(), ..Timed::default() };
     let table = |title: &str, entries: &[(String, Timed)], report: &mut Report| {
         let mut rows = vec![row([title, "layers", "ms", "of the time", "GOP/s", "of the peak"])];
@@ -85,7 +86,8 @@ pub(super) fn measure(
     });
     if every_layer {
         let names = network.layers().iter().map(|layer| layer_named(layer));
-        figures["layers"] = table("by layer, one thread", &names.zip(timed).collect::<Vec<_>>(), report).into();
+        figures["layers"] =
+            table("by layer, one thread", &names.zip(timed).collect::<Vec<_>>(), report).into();
     }
     report.figure("network", figures);
     Ok(())
@@ -207,7 +209,9 @@ fn type_named(layer: &Layer) -> String {
     let stride = if layer.stride > 1 { format!(", stride {}", layer.stride) } else { String::new() };
     match layer.kind {
         LayerKind::Pointwise if layer.residual => "pointwise, narrowing, with skip".to_owned(),
-        LayerKind::Pointwise if layer.input.channels > layer.output.channels => "pointwise, narrowing".to_owned(),
+        LayerKind::Pointwise if layer.input.channels > layer.output.channels => {
+            "pointwise, narrowing".to_owned()
+        }
         LayerKind::Pointwise => "pointwise, widening".to_owned(),
         LayerKind::Depthwise => format!("depthwise {height}x{width}{stride}"),
         LayerKind::Convolution => format!("convolution {height}x{width}{stride}"),
@@ -217,7 +221,8 @@ fn type_named(layer: &Layer) -> String {
 }
 
 fn layer_named(layer: &Layer) -> String {
-    let shape = |shape: &topwork::network::Shape| format!("{}x{}x{}", shape.height, shape.width, shape.channels);
+    let shape =
+        |shape: &topwork::network::Shape| format!("{}x{}x{}", shape.height, shape.width, shape.channels);
     let (input, output) = (shape(&layer.input), shape(&layer.output));
     format!("{}: {}, {input} to {output}", layer.name, type_named(layer))
 }
