@@ -249,6 +249,9 @@ pub(crate) struct Bench {
     /// The network that gives the features
     #[arg(long, value_name = "NAME", default_value = topwork::DEFAULT_BACKBONE, value_parser = backbone_names())]
     pub(crate) backbone: String,
+    /// The arithmetic of the network
+    #[arg(long, value_enum, default_value_t = PrecisionChoice::Int8)]
+    pub(crate) precision: PrecisionChoice,
     /// Threads of the second measurement; the first has one [default: one a core]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1024))]
     pub(crate) threads: Option<u16>,

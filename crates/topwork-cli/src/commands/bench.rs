@@ -29,9 +29,9 @@ pub(crate) fn run(arguments: &Bench) -> Result<Outcome, Failure> {
         machine::measure(&threads, arguments.seconds.unwrap_or(SECONDS_OF_THE_MACHINE), &mut report)?;
     } else {
         let seconds = arguments.seconds.unwrap_or(SECONDS);
-        let extractor = work::extractor(&arguments.backbone)?;
+        let extractor = work::extractor(&arguments.backbone, arguments.precision.into())?;
         report.figure("backbone", arguments.backbone.as_str());
-        report.figure("precision", topwork::Extractor::PRECISION);
+        report.figure("precision", extractor.precision().as_str());
         report.figure("isa", extractor.isa().name());
         if !arguments.network {
             line::measure(&extractor, &arguments.photos, &threads, seconds, &mut report)?;

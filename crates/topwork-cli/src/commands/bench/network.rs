@@ -6,8 +6,8 @@ use std::time::{Duration, Instant};
 use rand_core::{Rng, SeedableRng};
 use rand_pcg::Pcg32;
 use serde_json::{Value, json};
-use topwork::Extractor;
 use topwork::network::{Layer, LayerKind, Network};
+use topwork::{Extractor, Precision};
 use topwork_kernels::machine::{self, Arithmetic};
 
 use super::machine::{described, peak_rate};
@@ -31,7 +31,11 @@ pub(super) fn measure(
     let network = &extractor.backbone().network;
     let images = images(extractor.preprocess().len());
     let operations = 2.0 * network.layers().iter().map(|layer| layer.multiply_adds as f64).sum::<f64>() / 1e9;
-    let peak = machine::peak(extractor.isa(), Arithmetic::Float);
+    let arithmetic = match extractor.precision() {
+        Precision::F32 => Arithmetic::Float,
+        Precision::Int8 => Arithmetic::Byte,
+    };
+    let peak = machine::peak(extractor.isa(), arithmetic);
 
     let mut rows = vec![row(["network alone", "images/s", "ms an image", "GOP/s", "of the peak"])];
     let mut runs = Vec::new();
@@ -228,7 +232,8 @@ fn layer_named(layer: &Layer) -> String {
 }
 
 fn network_named(extractor: &Extractor) -> String {
-    format!("{}, {}, {}", extractor.backbone().name, Extractor::PRECISION, extractor.isa().name())
+    let (precision, isa) = (extractor.precision().as_str(), extractor.isa().name());
+    format!("{}, {precision}, {isa}", extractor.backbone().name)
 }
 
 /// Pixels without meaning; the arithmetic takes as long for any.
