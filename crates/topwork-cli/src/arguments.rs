@@ -33,6 +33,8 @@ pub(crate) enum Command {
     Demo(Demo),
     /// Show or clear the store of features that photos already have
     Store(Store),
+    /// Measure how fast the line is, stage by stage, and how much of the machine's limit the network reaches
+    Bench(Bench),
     /// Print a completion script for a shell
     Completions(Completions),
 }
@@ -221,6 +223,55 @@ pub(crate) enum StoreAction {
 }
 
 #[derive(Args)]
+#[command(
+    after_help = "Speeds are of this moment: other work on the machine slows them. Nothing is kept: features go to a store that
+is deleted at the end.
+
+Examples:
+  topwork bench                          the whole line on pictures that it draws itself, then the network alone
+  topwork bench PHOTOS --seconds 10      the whole line on photos of yours
+  topwork bench --network --layers       the network alone, each layer
+  topwork bench --machine --format json  clock, arithmetic and bandwidth of this machine"
+)]
+pub(crate) struct Bench {
+    /// Photos or folders of them [default: pictures that are drawn on the spot]
+    #[arg(value_name = "PHOTOS", conflicts_with_all = ["network", "machine"])]
+    pub(crate) photos: Vec<PathBuf>,
+    /// Only the network, on made-up pixels
+    #[arg(long, conflicts_with = "machine")]
+    pub(crate) network: bool,
+    /// Each layer of the network, not only the types of layers
+    #[arg(long, conflicts_with = "machine")]
+    pub(crate) layers: bool,
+    /// Only what the machine can do: clock, multiply-adds, bandwidth of caches and memory
+    #[arg(long)]
+    pub(crate) machine: bool,
+    /// The network that gives the features
+    #[arg(long, value_name = "NAME", default_value = topwork::DEFAULT_BACKBONE, value_parser = backbone_names())]
+    pub(crate) backbone: String,
+    /// The arithmetic of the network
+    #[arg(long, value_enum, default_value_t = PrecisionChoice::Int8)]
+    pub(crate) precision: PrecisionChoice,
+    /// Threads of the second measurement; the first has one [default: one a core]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1024))]
+    pub(crate) threads: Option<u16>,
+    /// Seconds of each measurement [default: 2; of the machine .2]
+    #[arg(long, value_name = "S", value_parser = seconds)]
+    pub(crate) seconds: Option<f64>,
+    /// How the figures are written to standard output
+    #[arg(long, value_enum, default_value_t = Figures::Text)]
+    pub(crate) format: Figures,
+}
+
+#[derive(Clone, Copy, PartialEq, ValueEnum)]
+pub(crate) enum Figures {
+    /// Tables
+    Text,
+    /// One JSON object, with times in milliseconds
+    Json,
+}
+
+#[derive(Args)]
 #[command(after_help = "Examples:
   topwork completions bash > ~/.local/share/bash-completion/completions/topwork
   topwork completions zsh  > ~/.zfunc/_topwork")]
@@ -327,6 +378,13 @@ fn positive(text: &str) -> Result<f64, String> {
     }
 }
 
+fn seconds(text: &str) -> Result<f64, String> {
+    match text.parse::<f64>() {
+        Ok(value) if (0.001..=3600.0).contains(&value) => Ok(value),
+        _ => Err("expected seconds from 0.001 to 3600".to_owned()),
+    }
+}
+
 fn backbone_names() -> clap::builder::PossibleValuesParser {
     clap::builder::PossibleValuesParser::new(topwork::BACKBONES.iter().map(|backbone| backbone.name))
 }
@@ -361,6 +419,7 @@ mod tests {
         assert_eq!(share_or_percent("0.5"), Ok(0.5));
         assert!(share_or_percent("11").is_err() && share_or_percent("NaN").is_err());
         assert!(share("1").is_err() && share("-0.1").is_err() && share("0").is_ok());
+        assert!(seconds("0").is_err() && seconds("3601").is_err() && seconds("0.5") == Ok(0.5));
         assert!(positive("0").is_err() && positive("inf").is_err());
     }
 }

@@ -15,6 +15,7 @@ pub mod int8;
 pub mod isa;
 pub mod linear;
 pub mod product;
+pub mod machine;
 pub mod reference;
 pub mod resample;
 pub mod window;

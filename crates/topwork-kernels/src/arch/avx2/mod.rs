@@ -5,4 +5,5 @@
 pub(crate) mod depthwise;
 pub(crate) mod gemm;
 pub(crate) mod int8_matrix;
+pub(crate) mod peak;
 pub(crate) mod resample;

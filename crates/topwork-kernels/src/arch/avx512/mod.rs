@@ -7,3 +7,4 @@ pub(crate) mod depthwise;
 pub(crate) mod gemm;
 pub(crate) mod int8_depthwise;
 pub(crate) mod int8_matrix;
+pub(crate) mod peak;
