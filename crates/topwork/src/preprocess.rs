@@ -145,6 +145,15 @@ impl Preprocess {
         self.len() == 0
     }
 
+    /// What a photo's shorter side becomes at the least, for [`decode_for`](crate::photo::decode_for).
+    pub fn shorter(&self) -> u32 {
+        match self.resize {
+            Resize::Shorter { size, .. } => size,
+            // The photo's shorter side may become either.
+            Resize::Exact { width, height } => width.max(height),
+        }
+    }
+
     /// The size to which a photo of `width` x `height` is resized before the crop.
     pub fn resized(&self, width: u32, height: u32) -> (usize, usize) {
         match self.resize {

@@ -54,12 +54,13 @@ impl Limits {
         if pixels > self.pixels {
             return Err(too_large(format!("{width} x {height} pixels, {} are allowed", self.pixels)));
         }
-        let memory = pixels.saturating_mul(bytes_per_pixel);
-        if memory > self.memory {
-            return Err(too_large(format!(
-                "{width} x {height} pixels need {memory} bytes, {} are allowed",
-                self.memory
-            )));
+        self.check_memory(pixels.saturating_mul(bytes_per_pixel))
+    }
+
+    /// Checks all that decoding holds at once, the result included.
+    pub(super) fn check_memory(&self, bytes: u64) -> Result<(), Unreadable> {
+        if bytes > self.memory {
+            return Err(too_large(format!("decoding takes {bytes} bytes, {} are allowed", self.memory)));
         }
         Ok(())
     }

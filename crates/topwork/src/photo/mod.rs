@@ -28,6 +28,9 @@ use format::Format;
 use orientation::Orientation;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
+/// How [`decode_for`] chooses the size, in a line that changes with it: a part of what features depend on.
+pub const DECODING: &str = jpeg::DECODING;
+
 /// A decoded photo.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Photo {
@@ -55,10 +58,22 @@ struct Decoded {
 /// What is wrong with the file: see [`Reason`]. It never panics; where a decoder does, that is
 /// [`Reason::Corrupt`] (the panic hook, which is the program's, still sees it).
 pub fn decode(bytes: &[u8], limits: &Limits) -> Result<Photo, Unreadable> {
+    decode_for(bytes, limits, u32::MAX)
+}
+
+/// Decodes a photo that is then made smaller, to a shorter side of `shorter` pixels or more: of a JPEG that is much
+/// larger than that, the pixels are those of the photo shrunk to an eighth, a quarter or half, as [`DECODING`] says. Whether
+/// and how much depends on the photo's size and on `shorter` alone.
+///
+/// All else is as with [`decode`]; what is truncated or corrupt is refused just the same.
+///
+/// # Errors
+/// As [`decode`].
+pub fn decode_for(bytes: &[u8], limits: &Limits, shorter: u32) -> Result<Photo, Unreadable> {
     let format = Format::of(bytes)?;
     limits.check_bytes(bytes.len() as u64)?;
     let decoded = catch_unwind(AssertUnwindSafe(|| match format {
-        Format::Jpeg => jpeg::decode(bytes, limits),
+        Format::Jpeg => jpeg::decode(bytes, limits, shorter),
         Format::Png => png::decode(bytes, limits),
         Format::Gif => gif::decode(bytes, limits),
         Format::WebP => webp::decode(bytes, limits),

@@ -39,6 +39,28 @@ impl Colour {
         }
     }
 
+    /// A row of RGB, of a row of each component; those that the picture does not have are empty.
+    pub(super) fn write_row(self, rows: [&[u8]; 4], out: &mut [u8]) {
+        let (out, _) = out.as_chunks_mut::<3>();
+        let [first, second, third, fourth] = rows;
+        let pixels = out.iter_mut().zip(first);
+        if self == Colour::Grey {
+            return pixels.for_each(|(out, grey)| *out = [*grey; 3]);
+        }
+        let pixels = pixels.zip(second).zip(third).map(|(((out, first), second), third)| {
+            (out, [*first, *second, *third])
+        });
+        match self {
+            Colour::Grey => {}
+            Colour::YCbCr => pixels.for_each(|(out, colour)| *out = rgb_of_ycbcr(colour)),
+            Colour::Rgb => pixels.for_each(|(out, colour)| *out = colour),
+            Colour::Cmyk | Colour::Ycck => pixels.zip(fourth).for_each(|((out, [first, second, third]), key)| {
+                let ink = [first, second, third, *key];
+                *out = rgb_of_inverted_ink(if self == Colour::Ycck { ink_of_ycck(ink) } else { ink });
+            }),
+        }
+    }
+
     /// RGB of what zune-jpeg gave.
     pub(super) fn rgb(self, samples: Vec<u8>) -> Vec<u8> {
         match self {
@@ -58,6 +80,13 @@ fn rgb_of_inverted_ink(ink: [u8; 4]) -> [u8; 3] {
 
 /// `ycck_cmyk_convert` of libjpeg-turbo's `jdcolor.c`: the inks are 255 minus what YCbCr gives.
 fn ink_of_ycck([luma, blue, red, key]: [u8; 4]) -> [u8; 4] {
+    let [cyan, magenta, yellow] = rgb_of_ycbcr([luma, blue, red]).map(|colour| 255 - colour);
+    [cyan, magenta, yellow, key]
+}
+
+/// `ycc_rgb_convert` of libjpeg-turbo's `jdcolor.c`.
+#[inline(always)]
+fn rgb_of_ycbcr([luma, blue, red]: [u8; 3]) -> [u8; 3] {
     const HALF: i32 = 1 << 15;
     let (luma, blue, red) = (i32::from(luma), i32::from(blue) - 128, i32::from(red) - 128);
     // 1.402, 0.34414, 0.71414 and 1.772 with 16 fractional bits.
@@ -66,6 +95,5 @@ fn ink_of_ycck([luma, blue, red, key]: [u8; 4]) -> [u8; 4] {
         luma + ((-22_554 * blue - 46_802 * red + HALF) >> 16),
         luma + ((116_130 * blue + HALF) >> 16),
     ];
-    let [cyan, magenta, yellow] = colours.map(|colour| (255 - colour).clamp(0, 255) as u8);
-    [cyan, magenta, yellow, key]
+    colours.map(|colour| colour.clamp(0, 255) as u8)
 }

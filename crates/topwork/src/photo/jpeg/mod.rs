@@ -3,9 +3,10 @@
 //! The structure gives the size, the scans and the orientation before anything is decoded, and a stream that
 //! holds only what decoding needs: bytes that other decoders skip (between segments, behind the end) are left
 //! out of it, so that zune-jpeg can be strict about the rest. Colours are converted as libjpeg-turbo and Pillow
-//! do.
+//! do. Photos that are much larger than what they are wanted for take a decoder of our own, which decodes them scaled down.
 
 mod colour;
+mod scaled;
 mod structure;
 
 use super::orientation::Orientation;
@@ -18,24 +19,43 @@ use zune_core::options::DecoderOptions;
 use zune_jpeg::JpegDecoder;
 use zune_jpeg::errors::DecodeErrors;
 
+/// How many times as long as wanted the shorter side of a photo is that was decoded scaled down, at least.
+const SPARE: u64 = 2;
+
+pub(super) const DECODING: &str =
+    "JPEG to 1/8, 1/4 or 1/2, the lowest coefficients, shorter side at least 2 times what is wanted";
+
 /// Bytes put behind a file that lacks its end marker: more than the blocks of a unit can take up.
 const PADDING: usize = 4_096;
 
-pub(super) fn decode(bytes: &[u8], limits: &Limits) -> Result<Decoded, Unreadable> {
+pub(super) fn decode(bytes: &[u8], limits: &Limits, shorter: u32) -> Result<Decoded, Unreadable> {
     let structure = Structure::of(bytes)?;
     let (width, height) = (u64::from(structure.width), u64::from(structure.height));
     let colour = Colour::of(&structure)?;
-    limits.check_size(width, height, structure.bytes_per_pixel() + colour.bytes_per_pixel())?;
+    let size = size_of_block(&structure, shorter);
+    let bytes_per_pixel = if size < 8 { 0 } else { structure.bytes_per_pixel() + colour.bytes_per_pixel() };
+    limits.check_size(width, height, bytes_per_pixel)?;
     limits.check_scans(structure.scans.len() as u32, width * height)?;
     limits.check_jpeg_data(structure.data)?;
     structure.check_amount()?;
     let orientation = structure.exif.map_or(Orientation::UPRIGHT, exif::orientation);
+    if size < 8 {
+        return Ok(Decoded { photo: scaled::decode(&structure, size, colour, limits)?, orientation });
+    }
     let pixels = if structure.has_end {
         pixels(&structure.stream(&[]), colour)?
     } else {
         without_end(&structure, colour)?
     };
     Ok(Decoded { photo: Photo { width: structure.width, height: structure.height, pixels }, orientation })
+}
+
+/// The pixels that each 8 x 8 become: the fewest that leave the shorter side [`SPARE`] times as long as `shorter`.
+fn size_of_block(structure: &Structure, shorter: u32) -> u32 {
+    let side = u64::from(structure.width.min(structure.height));
+    let is_enough = |size: &u32| side * u64::from(*size) >= 8 * SPARE * u64::from(shorter);
+    // The frames of Motion JPEG may lack their Huffman tables, which zune-jpeg knows.
+    [1, 2, 4].into_iter().find(is_enough).filter(|_| !structure.is_motion).unwrap_or(8)
 }
 
 /// The pixels of a file without its end marker, if they do not depend on what would have come: they must be the

@@ -5,13 +5,15 @@
 //! not.
 
 use super::super::Unreadable;
+use std::borrow::Cow;
+use std::io::BufRead;
 
 const SOI: u8 = 0xd8;
 const EOI: u8 = 0xd9;
-const SOS: u8 = 0xda;
-const DQT: u8 = 0xdb;
-const DHT: u8 = 0xc4;
-const DRI: u8 = 0xdd;
+pub(super) const SOS: u8 = 0xda;
+pub(super) const DQT: u8 = 0xdb;
+pub(super) const DHT: u8 = 0xc4;
+pub(super) const DRI: u8 = 0xdd;
 /// Blocks that the components of a scan may have in one unit.
 const MOST_BLOCKS: u32 = 10;
 
@@ -30,11 +32,20 @@ pub(super) struct Structure<'a> {
     pub(super) exif: Option<&'a [u8]>,
     /// The end marker is there.
     pub(super) has_end: bool,
-    /// The segments and scans that decoding needs, one after the other, without the end marker. The components
-    /// are renamed 1, 2, 3, 4, so that zune-jpeg draws no conclusions from their names.
-    stream: Vec<u8>,
+    /// A marker of Motion JPEG, whose frames may leave out their Huffman tables.
+    pub(super) is_motion: bool,
+    /// What decoding needs, in the order of the file.
+    pub(super) parts: Vec<Part<'a>>,
     /// Bytes of all scans.
     pub(super) data: u64,
+}
+
+/// A part of a file that decoding needs.
+pub(super) enum Part<'a> {
+    /// A segment: its marker, and what stands behind its length.
+    Segment(u8, Cow<'a, [u8]>),
+    /// The entropy-coded data of the scan whose header stands before it, with its restart markers.
+    Data(&'a [u8]),
 }
 
 /// A component as the frame header declares it.
@@ -42,15 +53,22 @@ pub(super) struct Component {
     pub(super) name: u8,
     pub(super) horizontal: u8,
     pub(super) vertical: u8,
+    /// Place of its quantisation table.
+    pub(super) quantisation: u8,
 }
 
 /// What a scan brings.
 pub(super) struct Scan {
-    components: Vec<usize>,
+    /// Places of its components in the frame.
+    pub(super) components: Vec<usize>,
+    /// For each of them the places of the Huffman tables, for the first coefficient and the others.
+    pub(super) tables: Vec<(u8, u8)>,
     /// First and last coefficient, in zigzag order.
-    spectrum: (u8, u8),
+    pub(super) spectrum: (u8, u8),
+    /// The bit down to which they were known before, 0 if they were not.
+    pub(super) bit_before: u8,
     /// The bit down to which it makes them known.
-    bit: u8,
+    pub(super) bit: u8,
 }
 
 impl<'a> Structure<'a> {
@@ -66,10 +84,10 @@ impl<'a> Structure<'a> {
             adobe_transform: None,
             exif: None,
             has_end: false,
-            stream: Vec::with_capacity(bytes.len()),
+            is_motion: false,
+            parts: Vec::new(),
             data: 0,
         };
-        structure.stream.extend_from_slice(&[0xff, SOI]);
         let mut at = 2;
         while let Some((marker, next)) = next_marker(bytes, at) {
             at = next;
@@ -87,7 +105,7 @@ impl<'a> Structure<'a> {
             structure.take(marker, segment)?;
             if marker == SOS {
                 let end = end_of_scan(bytes, at);
-                structure.stream.extend_from_slice(&bytes[at..end]);
+                structure.parts.push(Part::Data(&bytes[at..end]));
                 structure.data += (end - at) as u64;
                 at = end;
             }
@@ -103,9 +121,27 @@ impl<'a> Structure<'a> {
         Ok(structure)
     }
 
-    /// The stream for the decoder, with `padding` behind the last scan.
+    /// The parts as one stream, with `padding` behind the last scan.
     pub(super) fn stream(&self, padding: &[u8]) -> Vec<u8> {
-        [&self.stream, padding, &[0xff, EOI]].concat()
+        let length = |part: &Part| match part {
+            Part::Segment(_, segment) => 4 + segment.len(),
+            Part::Data(data) => data.len(),
+        };
+        let mut stream = Vec::with_capacity(self.parts.iter().map(length).sum::<usize>() + padding.len() + 4);
+        stream.extend_from_slice(&[0xff, SOI]);
+        for part in &self.parts {
+            match part {
+                Part::Segment(marker, segment) => {
+                    stream.extend_from_slice(&[0xff, *marker]);
+                    stream.extend_from_slice(&((segment.len() + 2) as u16).to_be_bytes());
+                    stream.extend_from_slice(segment);
+                }
+                Part::Data(data) => stream.extend_from_slice(data),
+            }
+        }
+        stream.extend_from_slice(padding);
+        stream.extend_from_slice(&[0xff, EOI]);
+        stream
     }
 
     /// Bytes a pixel that decoding holds besides the result: the coefficients, if they come in several scans.
@@ -156,7 +192,8 @@ impl<'a> Structure<'a> {
         })
     }
 
-    fn largest_sampling(&self) -> (u64, u64) {
+    /// The largest horizontal and vertical sampling.
+    pub(super) fn largest_sampling(&self) -> (u64, u64) {
         let largest =
             |sampling: fn(&Component) -> u8| self.components.iter().map(sampling).max().unwrap_or(1);
         (u64::from(largest(|it| it.horizontal)), u64::from(largest(|it| it.vertical)))
@@ -164,7 +201,7 @@ impl<'a> Structure<'a> {
 
     fn take(&mut self, marker: u8, segment: &'a [u8]) -> Result<(), Unreadable> {
         match marker {
-            DQT | DHT | DRI => self.copy(marker, segment),
+            DQT | DHT | DRI => self.parts.push(Part::Segment(marker, segment.into())),
             0xc0..=0xc2 => self.take_frame(marker, segment)?,
             0xc3 | 0xc5..=0xc7 | 0xcb | 0xcd..=0xcf => {
                 return Err(Unreadable::unsupported(match marker {
@@ -176,7 +213,10 @@ impl<'a> Structure<'a> {
             0xc9 | 0xca | 0xcc => return Err(Unreadable::unsupported("arithmetic coding")),
             SOS => self.take_scan(segment)?,
             0xe0 if segment.starts_with(b"JFIF\0") && self.scans.is_empty() => self.has_jfif = true,
-            0xe0 if segment.starts_with(b"AVI1\0") => self.copy(marker, segment),
+            0xe0 if segment.starts_with(b"AVI1\0") => {
+                self.is_motion = true;
+                self.parts.push(Part::Segment(marker, segment.into()));
+            }
             0xe1 if segment.starts_with(b"Exif\0\0") && self.exif.is_none() => self.exif = Some(segment),
             0xee if segment.starts_with(b"Adobe") && segment.len() >= 12 && self.scans.is_empty() => {
                 self.adobe_transform = Some(segment[11]);
@@ -206,7 +246,8 @@ impl<'a> Structure<'a> {
             return Err(Unreadable::corrupt("a frame header of the wrong length"));
         }
         let mut header = segment.to_vec();
-        for (index, [name, sampling, _]) in components.iter().enumerate() {
+        // The components are renamed 1, 2, 3, 4, so that zune-jpeg draws no conclusions from their names.
+        for (index, [name, sampling, quantisation]) in components.iter().enumerate() {
             let (horizontal, vertical) = (sampling >> 4, sampling & 15);
             if !(1..=4).contains(&horizontal) || !(1..=4).contains(&vertical) {
                 return Err(Unreadable::corrupt(format!("sampling {horizontal}x{vertical}")));
@@ -214,7 +255,8 @@ impl<'a> Structure<'a> {
             if self.components.iter().any(|component| component.name == *name) {
                 return Err(Unreadable::corrupt("two components of one name"));
             }
-            self.components.push(Component { name: *name, horizontal, vertical });
+            let quantisation = *quantisation;
+            self.components.push(Component { name: *name, horizontal, vertical, quantisation });
             header[6 + index * 3] = index as u8 + 1;
         }
         let (most_horizontal, most_vertical) = self.largest_sampling();
@@ -234,7 +276,7 @@ impl<'a> Structure<'a> {
             return Err(Unreadable::unsupported("a first component sampled more coarsely than another"));
         }
         self.is_progressive = marker == 0xc2;
-        self.copy(marker, &header);
+        self.parts.push(Part::Segment(marker, header.into()));
         Ok(())
     }
 
@@ -245,12 +287,13 @@ impl<'a> Structure<'a> {
             return Err(short());
         }
         let mut header = segment.to_vec();
-        let mut components = Vec::new();
+        let (mut components, mut tables) = (Vec::new(), Vec::new());
         for index in 0..usize::from(*count) {
             let name = rest[index * 2];
             let place = self.components.iter().position(|component| component.name == name);
             let component = place.ok_or_else(|| Unreadable::corrupt("a scan of an unknown component"))?;
             components.push(component);
+            tables.push((rest[index * 2 + 1] >> 4, rest[index * 2 + 1] & 15));
             header[1 + index * 2] = component as u8 + 1;
         }
         let blocks: u32 = components
@@ -264,16 +307,10 @@ impl<'a> Structure<'a> {
         if self.is_progressive && (first > last || last > 63) {
             return Err(Unreadable::corrupt("a scan of coefficients that do not exist"));
         }
-        self.scans.push(Scan { components, spectrum: (first, last), bit: bits & 15 });
-        self.copy(SOS, &header);
+        let (spectrum, bit_before, bit) = ((first, last), bits >> 4, bits & 15);
+        self.scans.push(Scan { components, tables, spectrum, bit_before, bit });
+        self.parts.push(Part::Segment(SOS, header.into()));
         Ok(())
-    }
-
-    fn copy(&mut self, marker: u8, segment: &[u8]) {
-        let length = (segment.len() + 2) as u16;
-        self.stream.extend_from_slice(&[0xff, marker]);
-        self.stream.extend_from_slice(&length.to_be_bytes());
-        self.stream.extend_from_slice(segment);
     }
 }
 
@@ -300,14 +337,14 @@ fn segment(bytes: &[u8], at: usize) -> Result<Option<&[u8]>, Unreadable> {
 }
 
 /// Where the entropy-coded data that starts at `at` ends: at the next marker that is no restart marker.
-fn end_of_scan(bytes: &[u8], mut at: usize) -> usize {
-    while let Some(offset) = bytes[at..].iter().position(|byte| *byte == 0xff) {
-        at += offset;
-        match bytes.get(at + 1) {
-            None => return bytes.len(),
-            Some(0 | 0xd0..=0xd7) => at += 2,
-            Some(0xff) => at += 1,
-            Some(_) => return at,
+fn end_of_scan(bytes: &[u8], at: usize) -> usize {
+    let mut rest = &bytes[at..];
+    // The standard library's search through a buffer is the fast one.
+    while rest.skip_until(0xff).is_ok_and(|skipped| skipped > 0) {
+        match rest {
+            [] => return bytes.len(),
+            [0 | 0xd0..=0xd7 | 0xff, ..] => {}
+            _ => return bytes.len() - rest.len() - 1,
         }
     }
     bytes.len()

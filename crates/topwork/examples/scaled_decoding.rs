@@ -1,0 +1,56 @@
+//! How near the features of JPEGs that are decoded scaled down are to those of the whole decode: photos named on standard
+//! input, a path a line. A line a photo goes to standard output: for an eighth, a quarter, half, and the rule's choice the
+//! cosine of the two photos' features, and the milliseconds that decoding took.
+//!
+//! `measurements/scaled_decoding.py` makes photos for it.
+
+use std::error::Error;
+use std::io::BufRead;
+use std::time::Instant;
+
+use topwork::Isa;
+use topwork::backbone::{self, DEFAULT_BACKBONE};
+use topwork::photo::{Limits, decode_for, read};
+use topwork::preprocess::Scratch;
+
+fn main() -> Result<(), Box<dyn Error>> {
+    let limits = Limits::default();
+    let backbone = backbone::backbone(DEFAULT_BACKBONE, Isa::best())?;
+    let mut arena = backbone.network.arena();
+    let mut scratch = Scratch::default();
+    let mut pixels = vec![0; backbone.preprocess.len()];
+    let mut features = |bytes: &[u8], shorter: u32| -> Result<(u32, Vec<f32>, f64), Box<dyn Error>> {
+        let start = Instant::now();
+        let photo = decode_for(bytes, &limits, shorter)?;
+        let milliseconds = start.elapsed().as_secs_f64() * 1e3;
+        backbone.preprocess.pixels(&photo, backbone.network.isa(), &mut scratch, &mut pixels);
+        let mut features = vec![0.0; backbone.network.feature_dim()];
+        backbone.network.features(&pixels, &mut arena, &mut features);
+        Ok((photo.width.min(photo.height), features, milliseconds))
+    };
+    println!("photo,shorter,whole_ms,eighth,eighth_ms,quarter,quarter_ms,half,half_ms,rule,rule_shorter,rule_ms");
+    for path in std::io::stdin().lock().lines() {
+        let path = path?;
+        let bytes = read(path.as_ref(), &limits)?;
+        let (shorter, whole, milliseconds) = features(&bytes, u32::MAX)?;
+        print!("{path},{shorter},{milliseconds:.1}");
+        // The side that makes the rule choose that part; the last one is what the line asks for.
+        for asked in [shorter / 16, shorter / 8, shorter / 4, backbone.preprocess.shorter()] {
+            let (scaled, features, milliseconds) = features(&bytes, asked)?;
+            print!(",{:.5}", cosine(&whole, &features));
+            if asked == backbone.preprocess.shorter() {
+                print!(",{scaled}");
+            }
+            print!(",{milliseconds:.1}");
+        }
+        println!();
+    }
+    Ok(())
+}
+
+fn cosine(left: &[f32], right: &[f32]) -> f64 {
+    let dot = |left: &[f32], right: &[f32]| -> f64 {
+        left.iter().zip(right).map(|(left, right)| f64::from(*left) * f64::from(*right)).sum()
+    };
+    dot(left, right) / (dot(left, left) * dot(right, right)).sqrt()
+}
