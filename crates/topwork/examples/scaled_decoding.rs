@@ -28,7 +28,9 @@ fn main() -> Result<(), Box<dyn Error>> {
         backbone.network.features(&pixels, &mut arena, &mut features);
         Ok((photo.width.min(photo.height), features, milliseconds))
     };
-    println!("photo,shorter,whole_ms,eighth,eighth_ms,quarter,quarter_ms,half,half_ms,rule,rule_shorter,rule_ms");
+    println!(
+        "photo,shorter,whole_ms,eighth,eighth_ms,quarter,quarter_ms,half,half_ms,rule,rule_shorter,rule_ms"
+    );
     for path in std::io::stdin().lock().lines() {
         let path = path?;
         let bytes = read(path.as_ref(), &limits)?;

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use serde_json::json;
 use topwork::dataset::{folder, name};
-use topwork::{Classifier, Error, ErrorKind, backbone};
+use topwork::{Classifier, Error, ErrorKind, Precision, backbone};
 
 use crate::arguments::{Format, Predict};
 use crate::failure::{Failure, Outcome};

@@ -9,7 +9,7 @@ use super::store::Store;
 use crate::backbone::Backbone;
 use crate::error::Result;
 use crate::network::{Arena, Precision};
-use crate::photo::{self, Limits, Unreadable};
+use crate::photo::{self, DECODING, Limits, Unreadable};
 use crate::preprocess::{Preprocess, Scratch};
 
 /// Raised whenever a decoder, the resampler or a kernel changes pixels or features, so that stored features of older
@@ -38,7 +38,7 @@ impl Extractor {
         hasher.update(format!("topwork extractor {NUMERICS_VERSION}\0").as_bytes());
         hasher.update(&backbone.digest);
         let precision = backbone.network.precision();
-        hasher.update(format!("{}\0{preprocess}\0", precision.as_str()).as_bytes());
+        hasher.update(format!("{}\0{preprocess}\0{DECODING}\0", precision.as_str()).as_bytes());
         match precision {
             Precision::Int8 => hasher.update(&backbone.ranges.unwrap_or_default()),
             // The last bits of f32 sums depend on the instruction set.
@@ -98,7 +98,8 @@ impl Extractor {
         features: &mut [f32],
     ) -> std::result::Result<(), Unreadable> {
         let Workspace { scratch, arena } = workspace;
-        let photo = timed(&mut seconds.decode, || photo::decode(bytes, &self.limits))?;
+        let shorter = self.preprocess().shorter();
+        let photo = timed(&mut seconds.decode, || photo::decode_for(bytes, &self.limits, shorter))?;
         timed(&mut seconds.resize, || self.preprocess().pixels(&photo, self.isa(), scratch, arena.pixels()));
         timed(&mut seconds.network, || self.backbone.network.run(arena, features));
         Ok(())

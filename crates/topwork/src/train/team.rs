@@ -63,9 +63,9 @@ struct Part {
 
 /// Values that are learned, and the state of Adam.
 struct Tensor {
-    values: Buffer,
-    means: Buffer,
-    squares: Buffer,
+    values: Buffer<f32>,
+    means: Buffer<f32>,
+    squares: Buffer<f32>,
 }
 
 /// What one member's units give.
@@ -73,16 +73,16 @@ struct Values {
     units: Range<usize>,
     /// N rows of so many values: whole panels.
     stride: usize,
-    values: Buffer,
+    values: Buffer<f32>,
 }
 
 /// The slopes of the loss in the scores of one member's units.
 struct Slopes {
     /// N rows of so many values: whole panels, zero where there is no unit.
     stride: usize,
-    values: Buffer,
+    values: Buffer<f32>,
     /// The same with a row a unit, examples padded with zeros to whole vectors.
-    transposed: Buffer,
+    transposed: Buffer<f32>,
 }
 
 impl Tensor {
@@ -251,7 +251,7 @@ impl<'a> Team<'a> {
         Dense { classes: self.classes, layers: self.layers(|tensor| &tensor.values) }
     }
 
-    fn layers(&self, which: impl Fn(&Tensor) -> &Buffer) -> Vec<Layer> {
+    fn layers(&self, which: impl Fn(&Tensor) -> &Buffer<f32>) -> Vec<Layer> {
         let layer = |(&(inputs, units), parts): (&(usize, usize), &Vec<RwLock<Part>>)| {
             let size = inputs * units.next_multiple_of(PANEL);
             let (mut weight, mut bias) = (Vec::with_capacity(size), Vec::with_capacity(units));

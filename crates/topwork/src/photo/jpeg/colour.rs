@@ -47,17 +47,20 @@ impl Colour {
         if self == Colour::Grey {
             return pixels.for_each(|(out, grey)| *out = [*grey; 3]);
         }
-        let pixels = pixels.zip(second).zip(third).map(|(((out, first), second), third)| {
-            (out, [*first, *second, *third])
-        });
+        let pixels = pixels
+            .zip(second)
+            .zip(third)
+            .map(|(((out, first), second), third)| (out, [*first, *second, *third]));
         match self {
             Colour::Grey => {}
             Colour::YCbCr => pixels.for_each(|(out, colour)| *out = rgb_of_ycbcr(colour)),
             Colour::Rgb => pixels.for_each(|(out, colour)| *out = colour),
-            Colour::Cmyk | Colour::Ycck => pixels.zip(fourth).for_each(|((out, [first, second, third]), key)| {
-                let ink = [first, second, third, *key];
-                *out = rgb_of_inverted_ink(if self == Colour::Ycck { ink_of_ycck(ink) } else { ink });
-            }),
+            Colour::Cmyk | Colour::Ycck => {
+                pixels.zip(fourth).for_each(|((out, [first, second, third]), key)| {
+                    let ink = [first, second, third, *key];
+                    *out = rgb_of_inverted_ink(if self == Colour::Ycck { ink_of_ycck(ink) } else { ink });
+                })
+            }
         }
     }
 

@@ -142,8 +142,10 @@ mod tests {
     fn bits_come_without_stuffing_and_end_at_markers() {
         // Two segments of 40 bytes, 0xff in every seventh.
         let plain: Vec<u8> = (0..40u8).map(|byte| if byte % 7 == 3 { 0xff } else { byte * 5 }).collect();
-        let stuffed: Vec<u8> =
-            plain.iter().flat_map(|byte| [*byte, 0].into_iter().take(1 + usize::from(*byte == 0xff))).collect();
+        let stuffed: Vec<u8> = plain
+            .iter()
+            .flat_map(|byte| [*byte, 0].into_iter().take(1 + usize::from(*byte == 0xff)))
+            .collect();
         let data = [&stuffed[..], &[0xff, 0xd0], &stuffed].concat();
         for size in 1..=16u32 {
             let mut bits = Bits::new(&data);

@@ -143,7 +143,12 @@ impl Runs {
 
     /// Passes over the coefficients from `next` on, to the end of the block; gives where that is.
     #[inline(always)]
-    pub(super) fn pass(&self, table: &Huffman, bits: &mut Bits, mut next: usize) -> Result<usize, Unreadable> {
+    pub(super) fn pass(
+        &self,
+        table: &Huffman,
+        bits: &mut Bits,
+        mut next: usize,
+    ) -> Result<usize, Unreadable> {
         while next < 64 {
             bits.refill(RUN);
             let run = self.0[bits.peek(RUN) as usize];

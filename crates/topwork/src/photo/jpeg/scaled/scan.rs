@@ -69,7 +69,9 @@ pub(super) fn decode(
             // The table that stands there when its first scan begins counts, as in libjpeg-turbo.
             let quantisation = tables.quantisation(structure.components[*place].quantisation)?;
             let mut steps = [0; 64];
-            for (place, step) in component.places.iter().zip(quantisation).filter(|(place, _)| **place != NOT_KEPT) {
+            for (place, step) in
+                component.places.iter().zip(quantisation).filter(|(place, _)| **place != NOT_KEPT)
+            {
                 steps[usize::from(*place)] = i32::from(*step);
             }
             component.steps = Some(steps);
@@ -175,7 +177,8 @@ impl Decoder<'_> {
         component: &mut Component,
         block: (usize, usize),
     ) -> Result<(), Unreadable> {
-        let ScanTables { first: Some(first), others: Some(others), runs: Some(runs) } = &self.tables[index] else {
+        let ScanTables { first: Some(first), others: Some(others), runs: Some(runs) } = &self.tables[index]
+        else {
             return Ok(());
         };
         let steps = component.steps.as_ref().unwrap_or(&[0; 64]);
@@ -298,7 +301,8 @@ impl Decoder<'_> {
             next += 1;
         }
         if self.run > 0 {
-            let mut left = if next > last { 0 } else { known & (u64::MAX >> (63 - last)) & (u64::MAX << next) };
+            let mut left =
+                if next > last { 0 } else { known & (u64::MAX >> (63 - last)) & (u64::MAX << next) };
             while left != 0 {
                 refine(&mut self.bits, bit, coefficients, places[left.trailing_zeros() as usize]);
                 left &= left - 1;

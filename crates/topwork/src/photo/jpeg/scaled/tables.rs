@@ -23,7 +23,8 @@ impl<'a> Tables<'a> {
             DHT => self.take_huffman(segment),
             DRI => {
                 let interval = <[u8; 2]>::try_from(segment);
-                let interval = interval.map_err(|_| Unreadable::corrupt("a restart interval of the wrong length"))?;
+                let interval =
+                    interval.map_err(|_| Unreadable::corrupt("a restart interval of the wrong length"))?;
                 self.restart = u32::from(u16::from_be_bytes(interval));
                 Ok(())
             }
@@ -70,7 +71,8 @@ impl<'a> Tables<'a> {
     /// The Huffman table at a place: of first coefficients (class 0), or of the others (class 1).
     pub(super) fn huffman(&self, class: usize, place: u8) -> Result<Huffman, Unreadable> {
         let definition = self.huffman[class].get(usize::from(place)).copied().flatten();
-        let (counts, symbols) = definition.ok_or_else(|| Unreadable::corrupt("a Huffman table is missing"))?;
+        let (counts, symbols) =
+            definition.ok_or_else(|| Unreadable::corrupt("a Huffman table is missing"))?;
         Huffman::new(counts, symbols)
     }
 }
