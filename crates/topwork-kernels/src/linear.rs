@@ -10,6 +10,7 @@ use std::ops::{Add, Mul};
 
 use crate::Isa;
 use crate::isa::Level;
+use crate::product::{Matrix, MatrixMut, PANEL, add_transposed_product};
 
 /// Partial sums of a dot product: element `j` belongs to lane `j % LANES`.
 const LANES: usize = 8;
@@ -23,9 +24,31 @@ const VECTOR_BLOCK: usize = 16;
 /// Columns of [`accumulate`] that stay in a first-level cache.
 const COLUMN_BLOCK: usize = 256;
 
+/// So many vectors make up for copying the rows together.
+const MANY: usize = 8;
+
+/// Columns that are copied together: with [`ROW_BLOCK`] rows, a third of a first-level cache.
+const COPIED_COLUMNS: usize = 2 * PANEL;
+
 /// A type in which products are summed: `f32` or `f64`.
-pub trait Sum: Copy + Default + From<f32> + Add<Output = Self> + Mul<Output = Self> {}
-impl Sum for f32 {}
+pub trait Sum: Copy + Default + From<f32> + Add<Output = Self> + Mul<Output = Self> {
+    /// [`accumulate`] for many vectors, if there is a faster way; whether it was done.
+    #[doc(hidden)]
+    fn accumulate_many(_isa: Isa, _rows: &[&[f32]], _coefficients: &[Self], _out: &mut [Self]) -> bool {
+        false
+    }
+}
+
+impl Sum for f32 {
+    fn accumulate_many(isa: Isa, rows: &[&[f32]], coefficients: &[f32], out: &mut [f32]) -> bool {
+        let many = coefficients.len() >= MANY * rows.len();
+        if many {
+            accumulate_by_product(isa, rows, coefficients, out);
+        }
+        many
+    }
+}
+
 impl Sum for f64 {}
 
 /// `out[row][vector] = Σ_j rows[row][j] · vectors[vector][j]`, multiplied and summed in `T`.
@@ -46,8 +69,11 @@ pub fn scores<W: Copy, T: Sum + From<W>>(isa: Isa, rows: &[&[f32]], vectors: &[W
     assert_eq!(vectors.len(), count * width, "vectors are not {count} x {width}");
     match isa.level() {
         #[cfg(target_arch = "x86_64")]
-        // SAFETY: an `Isa` of these levels exists only on processors with AVX2.
-        Level::Avx2 | Level::Avx512 => unsafe { scores_avx2(rows, vectors, out, width) },
+        // SAFETY: an `Isa` of this level exists only on processors with AVX-512.
+        Level::Avx512 => unsafe { scores_avx512(rows, vectors, out, width) },
+        #[cfg(target_arch = "x86_64")]
+        // SAFETY: an `Isa` of this level exists only on processors with AVX2.
+        Level::Avx2 => unsafe { scores_avx2(rows, vectors, out, width) },
         _ => scores_in_blocks(rows, vectors, out, width),
     }
 }
@@ -67,12 +93,65 @@ pub fn accumulate<T: Sum>(isa: Isa, rows: &[&[f32]], coefficients: &[T], out: &m
     assert!(rows.iter().all(|row| row.len() == width), "rows of different lengths");
     assert_eq!(coefficients.len(), rows.len() * count, "coefficients are not rows x vectors");
     assert_eq!(out.len(), count * width, "sums are not {count} x {width}");
+    if T::accumulate_many(isa, rows, coefficients, out) {
+        return;
+    }
     match isa.level() {
         #[cfg(target_arch = "x86_64")]
-        // SAFETY: an `Isa` of these levels exists only on processors with AVX2.
-        Level::Avx2 | Level::Avx512 => unsafe { accumulate_avx2(rows, coefficients, out, width) },
+        // SAFETY: an `Isa` of this level exists only on processors with AVX-512.
+        Level::Avx512 => unsafe { accumulate_avx512(rows, coefficients, out, width) },
+        #[cfg(target_arch = "x86_64")]
+        // SAFETY: an `Isa` of this level exists only on processors with AVX2.
+        Level::Avx2 => unsafe { accumulate_avx2(rows, coefficients, out, width) },
         _ => accumulate_in_blocks(rows, coefficients, out, width),
     }
+}
+
+/// `Σ_j left[j] · right[j]`, multiplied and summed in f64, in 32 lanes (element `j` goes to lane `j % 32`, in order), of
+/// which the upper half is added to the lower until one is left.
+///
+/// # Panics
+/// If the lengths differ.
+pub fn dot<L: Copy, R: Copy>(isa: Isa, left: &[L], right: &[R]) -> f64
+where
+    f64: From<L> + From<R>,
+{
+    assert_eq!(left.len(), right.len(), "vectors of different lengths");
+    match isa.level() {
+        #[cfg(target_arch = "x86_64")]
+        // SAFETY: an `Isa` of this level exists only on processors with AVX-512.
+        Level::Avx512 => unsafe { dot_avx512(left, right) },
+        #[cfg(target_arch = "x86_64")]
+        // SAFETY: an `Isa` of this level exists only on processors with AVX2.
+        Level::Avx2 => unsafe { dot_avx2(left, right) },
+        _ => dot_in_lanes(left, right),
+    }
+}
+
+/// `target[j] += factor · addend[j]`, in f64.
+///
+/// # Panics
+/// If the lengths differ.
+pub fn add_scaled<A: Copy>(isa: Isa, target: &mut [f64], factor: f64, addend: &[A])
+where
+    f64: From<A>,
+{
+    assert_eq!(target.len(), addend.len(), "vectors of different lengths");
+    match isa.level() {
+        #[cfg(target_arch = "x86_64")]
+        // SAFETY: an `Isa` of this level exists only on processors with AVX-512.
+        Level::Avx512 => unsafe { add_scaled_avx512(target, factor, addend) },
+        #[cfg(target_arch = "x86_64")]
+        // SAFETY: an `Isa` of this level exists only on processors with AVX2.
+        Level::Avx2 => unsafe { add_scaled_avx2(target, factor, addend) },
+        _ => add_scaled_plainly(target, factor, addend),
+    }
+}
+
+#[cfg(target_arch = "x86_64")]
+#[target_feature(enable = "avx512f")]
+fn scores_avx512<W: Copy, T: Sum + From<W>>(rows: &[&[f32]], vectors: &[W], out: &mut [T], width: usize) {
+    scores_in_blocks(rows, vectors, out, width);
 }
 
 #[cfg(target_arch = "x86_64")]
@@ -82,9 +161,88 @@ fn scores_avx2<W: Copy, T: Sum + From<W>>(rows: &[&[f32]], vectors: &[W], out: &
 }
 
 #[cfg(target_arch = "x86_64")]
+#[target_feature(enable = "avx512f")]
+fn accumulate_avx512<T: Sum>(rows: &[&[f32]], coefficients: &[T], out: &mut [T], width: usize) {
+    accumulate_in_blocks(rows, coefficients, out, width);
+}
+
+#[cfg(target_arch = "x86_64")]
 #[target_feature(enable = "avx2")]
 fn accumulate_avx2<T: Sum>(rows: &[&[f32]], coefficients: &[T], out: &mut [T], width: usize) {
     accumulate_in_blocks(rows, coefficients, out, width);
+}
+
+#[cfg(target_arch = "x86_64")]
+#[target_feature(enable = "avx512f")]
+fn dot_avx512<L: Copy, R: Copy>(left: &[L], right: &[R]) -> f64
+where
+    f64: From<L> + From<R>,
+{
+    dot_in_lanes(left, right)
+}
+
+#[cfg(target_arch = "x86_64")]
+#[target_feature(enable = "avx2")]
+fn dot_avx2<L: Copy, R: Copy>(left: &[L], right: &[R]) -> f64
+where
+    f64: From<L> + From<R>,
+{
+    dot_in_lanes(left, right)
+}
+
+#[cfg(target_arch = "x86_64")]
+#[target_feature(enable = "avx512f")]
+fn add_scaled_avx512<A: Copy>(target: &mut [f64], factor: f64, addend: &[A])
+where
+    f64: From<A>,
+{
+    add_scaled_plainly(target, factor, addend);
+}
+
+#[cfg(target_arch = "x86_64")]
+#[target_feature(enable = "avx2")]
+fn add_scaled_avx2<A: Copy>(target: &mut [f64], factor: f64, addend: &[A])
+where
+    f64: From<A>,
+{
+    add_scaled_plainly(target, factor, addend);
+}
+
+#[inline(always)]
+fn dot_in_lanes<L: Copy, R: Copy>(left: &[L], right: &[R]) -> f64
+where
+    f64: From<L> + From<R>,
+{
+    const MANY_LANES: usize = 32;
+    let (left, left_rest) = left.as_chunks::<MANY_LANES>();
+    let (right, right_rest) = right.as_chunks::<MANY_LANES>();
+    let mut lanes = [0.0; MANY_LANES];
+    for (left, right) in left.iter().zip(right) {
+        for lane in 0..MANY_LANES {
+            lanes[lane] += f64::from(left[lane]) * f64::from(right[lane]);
+        }
+    }
+    for (lane, (left, right)) in left_rest.iter().zip(right_rest).enumerate() {
+        lanes[lane] += f64::from(*left) * f64::from(*right);
+    }
+    let mut half = MANY_LANES / 2;
+    while half > 0 {
+        for lane in 0..half {
+            lanes[lane] += lanes[lane + half];
+        }
+        half /= 2;
+    }
+    lanes[0]
+}
+
+#[inline(always)]
+fn add_scaled_plainly<A: Copy>(target: &mut [f64], factor: f64, addend: &[A])
+where
+    f64: From<A>,
+{
+    for (target, addend) in target.iter_mut().zip(addend) {
+        *target += factor * f64::from(*addend);
+    }
 }
 
 #[inline(always)]
@@ -193,6 +351,28 @@ fn accumulate_in_blocks<T: Sum>(rows: &[&[f32]], coefficients: &[T], out: &mut [
                     row += 1;
                 }
             }
+        }
+    }
+}
+
+/// The same sums in the same order, in tiles whose sums stay in registers.
+fn accumulate_by_product(isa: Isa, rows: &[&[f32]], coefficients: &[f32], out: &mut [f32]) {
+    let (count, width) = (coefficients.len() / rows.len(), rows[0].len());
+    let mut copied = [0.0; ROW_BLOCK * COPIED_COLUMNS];
+    for (rows, coefficients) in rows.chunks(ROW_BLOCK).zip(coefficients.chunks(ROW_BLOCK * count)) {
+        for first in (0..width).step_by(COPIED_COLUMNS) {
+            let columns = COPIED_COLUMNS.min(width - first);
+            for (row, copy) in rows.iter().zip(copied.chunks_exact_mut(columns)) {
+                copy.copy_from_slice(&row[first..first + columns]);
+            }
+            let left = Matrix::new(coefficients, rows.len(), count, count);
+            let right = Matrix::new(&copied, rows.len(), columns, columns);
+            add_transposed_product(
+                isa,
+                left,
+                right,
+                MatrixMut::new(&mut out[first..], count, columns, width),
+            );
         }
     }
 }
@@ -319,6 +499,31 @@ mod tests {
             let mut out = [1.0 + 2.0 * e];
             accumulate(isa, &[&[1.0 + e]], &[-(1.0 + e)], &mut out);
             assert_eq!(out, [0.0], "{}", isa.name());
+        }
+    }
+
+    #[test]
+    fn vectors_give_the_same_bits_everywhere() {
+        for length in [0, 1, 7, 8, 9, 31, 64, 1281] {
+            let (left, right) = (numbers(length, 1), numbers(length, 2));
+            let wide: Vec<f64> = left.iter().map(|value| f64::from(*value) / 3.0).collect();
+            let mut lanes = vec![0.0; 32];
+            let mut sums = wide.clone();
+            for (j, right) in right.iter().map(|value| f64::from(*value)).enumerate() {
+                lanes[j % 32] += wide[j] * right;
+                sums[j] += 0.3 * right;
+            }
+            while lanes.len() > 1 {
+                let upper = lanes.split_off(lanes.len() / 2);
+                lanes.iter_mut().zip(upper).for_each(|(lower, upper)| *lower += upper);
+            }
+            let wanted = lanes[0];
+            for isa in Isa::available() {
+                assert_eq!(dot(isa, &wide, &right), wanted, "{length} {}", isa.name());
+                let mut found = wide.clone();
+                add_scaled(isa, &mut found, 0.3, &right);
+                assert_eq!(found, sums, "{length} {}", isa.name());
+            }
         }
     }
 

@@ -9,11 +9,12 @@
 //!   at slopes only: the objective is convex, and slopes stay exact where differences of the objective drown in
 //!   rounding.
 
+use topwork_kernels::linear::{add_scaled, dot};
 use topwork_kernels::{Isa, linear};
 
 use crate::error::{Error, ErrorKind, Result};
 use crate::train::data::Stop;
-use crate::train::lbfgs::{Memory, add_scaled, dot};
+use crate::train::lbfgs::Memory;
 
 /// Rows that are summed before their sum is added to the total; fixed, so that threads cannot change a bit.
 const PART: usize = 512;
@@ -63,6 +64,7 @@ impl<'a> Table<'a> {
         }
         mean.iter_mut().for_each(|mean| *mean /= rows.len().max(1) as f64);
         let mut squares = vec![0.0; width];
+        let isa = Isa::best();
         let mut radius = 0.0_f64;
         let mut row_squares = vec![0.0; width];
         let ones = vec![1.0; width];
@@ -71,10 +73,10 @@ impl<'a> Table<'a> {
                 let centred = f64::from(*value) - mean;
                 *square = centred * centred;
             }
-            add_scaled(&mut squares, 1.0, &row_squares);
-            radius = radius.max(dot(&row_squares, &ones));
+            add_scaled(isa, &mut squares, 1.0, &row_squares);
+            radius = radius.max(dot(isa, &row_squares, &ones));
         }
-        Table { rows, mean, squares, radius: radius.sqrt(), isa: Isa::best(), threads: threads.max(1) }
+        Table { rows, mean, squares, radius: radius.sqrt(), isa, threads: threads.max(1) }
     }
 
     fn width(&self) -> usize {
@@ -137,6 +139,7 @@ impl<'a> Table<'a> {
 
 /// One regression: which rows count how much, and where it stands.
 pub(crate) struct Problem<'a> {
+    isa: Isa,
     labels: &'a [usize],
     /// C · weight of each row; 0 for rows that are only watched (held out, validation).
     weights: Vec<f64>,
@@ -190,13 +193,14 @@ impl<'a> Problem<'a> {
         let outputs = if classes == 2 { 1 } else { classes };
         let size = outputs * (table.width() + 1);
         let mut problem = Problem {
+            isa: table.isa,
             labels,
             weights,
             outputs,
             point: vec![0.0; size],
             scores: vec![0.0; labels.len() * outputs],
             gradient: vec![0.0; size],
-            memory: Memory::new(Vec::new()),
+            memory: Memory::new(table.isa, size),
             residuals: vec![0.0; labels.len() * outputs],
             direction: vec![0.0; size],
             direction_scores: vec![0.0; labels.len() * outputs],
@@ -260,8 +264,11 @@ impl<'a> Problem<'a> {
     /// K × D weights and K intercepts for features as they are.
     pub(crate) fn weights_and_intercepts(&self, table: &Table) -> (Vec<f64>, Vec<f64>) {
         let (weights, centred) = self.point.split_at(self.outputs * table.width());
-        let intercepts =
-            weights.chunks_exact(table.width()).zip(centred).map(|(w, b)| b - dot(w, &table.mean)).collect();
+        let intercepts = weights
+            .chunks_exact(table.width())
+            .zip(centred)
+            .map(|(w, b)| b - dot(table.isa, w, &table.mean))
+            .collect();
         (weights.to_vec(), intercepts)
     }
 
@@ -325,20 +332,20 @@ impl<'a> Problem<'a> {
     /// Chooses where to go; `false` if no direction leads downhill.
     fn choose_direction(&mut self) -> bool {
         self.direction = self.memory.direction(&self.gradient);
-        if dot(&self.direction, &self.gradient) < 0.0 {
+        if dot(self.isa, &self.direction, &self.gradient) < 0.0 {
             return true;
         }
         self.memory.clear();
         self.direction = self.memory.direction(&self.gradient);
-        dot(&self.direction, &self.gradient) < 0.0
+        dot(self.isa, &self.direction, &self.gradient) < 0.0
     }
 
     /// Walks to where the slope along the direction has all but vanished; leaves the residuals of that place.
     fn search_line(&mut self) {
         let penalised = self.point.len() - self.outputs;
-        let along = dot(&self.point[..penalised], &self.direction[..penalised]);
-        let square = dot(&self.direction[..penalised], &self.direction[..penalised]);
-        let start = dot(&self.gradient, &self.direction);
+        let along = dot(self.isa, &self.point[..penalised], &self.direction[..penalised]);
+        let square = dot(self.isa, &self.direction[..penalised], &self.direction[..penalised]);
+        let start = dot(self.isa, &self.gradient, &self.direction);
         // The slope rises along the line: it is negative at `low` and positive at `high`.
         let (mut low, mut low_slope) = (0.0, start);
         let mut high: Option<(f64, f64)> = None;
@@ -371,12 +378,13 @@ impl<'a> Problem<'a> {
     /// Moves, learns from the step and decides whether that was the last one.
     fn finish_step(&mut self, table: &Table, sums: &[f64], limits: Limits) {
         let step: Vec<f64> = self.direction.iter().map(|value| value * self.step).collect();
-        add_scaled(&mut self.point, 1.0, &step);
+        add_scaled(self.isa, &mut self.point, 1.0, &step);
         let (step_size, along) = (self.step, &self.direction_scores);
         self.scores.iter_mut().zip(along).for_each(|(score, along)| *score += step_size * along);
         let before = self.take_gradient(table, sums);
-        let change = self.gradient.iter().zip(&before).map(|(after, before)| after - before).collect();
-        self.memory.learn(step, change);
+        let change: Vec<f64> =
+            self.gradient.iter().zip(&before).map(|(after, before)| after - before).collect();
+        self.memory.learn(&step, &change);
         self.iterations += 1;
         self.judge(table, limits);
     }
@@ -385,13 +393,13 @@ impl<'a> Problem<'a> {
         let (weights, intercepts) = self.gradient.split_at(self.point.len() - self.outputs);
         let total: f64 = self.weights.iter().sum();
         // The penalty bounds the error of the weights, the mean residual that of the intercepts.
-        let error = dot(weights, weights).sqrt() * table.radius.max(1.0)
-            + 10.0 * dot(intercepts, intercepts).sqrt() / total;
+        let error = dot(self.isa, weights, weights).sqrt() * table.radius.max(1.0)
+            + 10.0 * dot(self.isa, intercepts, intercepts).sqrt() / total;
         self.steps_since += 1;
         if error < self.smallest_error {
             (self.smallest_error, self.steps_since) = (error, 0);
         }
-        let spread = (dot(&self.scores, &self.scores) / self.scores.len().max(1) as f64).sqrt();
+        let spread = (dot(self.isa, &self.scores, &self.scores) / self.scores.len().max(1) as f64).sqrt();
         if error <= limits.tolerance * spread.clamp(limits.least_spread, 1.0) {
             self.state = State::Converged;
         } else if self.iterations >= limits.iterations || self.steps_since > 50 {
@@ -490,8 +498,11 @@ fn score_directions<T: Precision>(table: &Table, problems: &mut [&mut Problem]) 
     for problem in problems {
         let k = problem.outputs;
         let (weights, intercepts) = problem.direction.split_at(k * width);
-        let offsets: Vec<f64> =
-            weights.chunks_exact(width).zip(intercepts).map(|(w, b)| b - dot(w, &table.mean)).collect();
+        let offsets: Vec<f64> = weights
+            .chunks_exact(width)
+            .zip(intercepts)
+            .map(|(w, b)| b - dot(table.isa, w, &table.mean))
+            .collect();
         for (row, along) in problem.direction_scores.chunks_exact_mut(k).enumerate() {
             let scores = &scores[row * count + first..][..k];
             for ((along, score), offset) in along.iter_mut().zip(scores).zip(&offsets) {
