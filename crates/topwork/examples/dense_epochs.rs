@@ -2,6 +2,7 @@
 //! seconds of every epoch. Input: a byte for each example's label (0 or 1), then 1,280 little-endian f32 for each.
 //!
 //!     dense_epochs EXAMPLES EPOCHS BATCH THREADS < FILE
+#![allow(clippy::print_stdout)]
 
 use std::io::Read;
 use std::time::Instant;
