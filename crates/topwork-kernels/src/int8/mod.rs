@@ -17,6 +17,7 @@ mod average;
 mod convolution;
 mod depthwise;
 pub(crate) mod matrix;
+mod portable;
 mod requantise;
 
 pub use average::global_average;
