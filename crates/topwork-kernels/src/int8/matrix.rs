@@ -71,8 +71,10 @@ impl PackedMatrix {
                 Weights::Words(packed(weights, depth, columns, GROUP, LANES, WIDEST, i16::from))
             }
             _ => {
-                let words = packed(weights, depth, columns, portable::GROUP, portable::LANES, 1, i16::from);
-                let pairs: Vec<Pairs> = words.as_chunks().0.iter().copied().map(Pairs).collect();
+                use portable::{GROUP, LANES, WIDEST};
+                let words = packed(weights, depth, columns, GROUP, LANES, WIDEST, i16::from);
+                let vectors = words.as_chunks::<GROUP>().0.as_chunks::<LANES>().0;
+                let pairs: Vec<Pairs> = vectors.iter().copied().map(Pairs::new).collect();
                 Weights::Pairs(Buffer::copy_of(&pairs))
             }
         };

@@ -17,6 +17,8 @@ mod average;
 mod convolution;
 mod depthwise;
 pub(crate) mod matrix;
+#[cfg(not(target_arch = "x86_64"))]
+mod pairs;
 mod portable;
 mod requantise;
 

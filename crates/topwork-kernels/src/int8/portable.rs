@@ -1,13 +1,19 @@
-//! Matrix product of bytes for processors of which nothing is known, in safe code that compilers turn into vectors: one row x 4
-//! columns at a time, two depths a step. With SSE2, which every x86-64 processor has, that is one `pmaddwd`, which sums two
-//! products of 16 bits. LLVM (21, in Rust 1.95) recognises it in just this form: each operand eight neighbouring words, one
-//! sum of four, in a function of its own. Two rows, two vectors or two steps at once become a mixture of halves that is three
-//! times slower.
+//! Matrix product of bytes for processors of which nothing is known, tiles of 4 rows x 8 columns, two depths a step: vectors of
+//! four sums, which are SSE2's `pmaddwd` on every x86-64 processor and plain loops elsewhere.
 //!
-//! For that, weights are widened when they are packed, and each pair of input bytes lies four times in a buffer on the stack.
+//! Weights are widened when they are packed, and each pair of input bytes lies four times in a buffer on the stack.
 
 use super::Residual;
-use super::matrix::{Operands, shares};
+use super::matrix::{Operands, Tiles, shares};
+#[cfg(not(target_arch = "x86_64"))]
+use super::pairs::Sums;
+#[cfg(target_arch = "x86_64")]
+use crate::arch::sse2::Sums;
+
+#[cfg(not(target_arch = "x86_64"))]
+pub(crate) use super::pairs::Pairs;
+#[cfg(target_arch = "x86_64")]
+pub(crate) use crate::arch::sse2::Pairs;
 
 /// Columns of a vector of sums.
 pub(crate) const LANES: usize = 4;
@@ -15,10 +21,11 @@ pub(crate) const LANES: usize = 4;
 /// Depths that one step sums.
 pub(crate) const GROUP: usize = 2;
 
-/// The weights of two depths and four columns, or an input pair for each of them.
-#[derive(Clone, Copy, Debug, Default)]
-#[repr(align(16))]
-pub(crate) struct Pairs(pub(crate) [i16; LANES * GROUP]);
+/// Vectors of the widest panel.
+pub(crate) const WIDEST: usize = 2;
+
+/// Rows of a tile.
+const ROWS: usize = 4;
 
 /// Pairs of a block of rows: 32 KiB.
 const BLOCK: usize = 2048;
@@ -44,31 +51,74 @@ pub(crate) fn matrix_product(operands: &Operands<Pairs>, output: &mut [u8]) {
     };
     for (first, count) in shares(rows, block) {
         let (bytes, _) = operands.input[first * row_len..][..count * row_len].as_chunks::<GROUP>();
-        for ([low, high], pairs) in bytes.iter().zip(pairs.iter_mut()) {
-            let (low, high) = (i16::from(*low), i16::from(*high));
-            pairs.0 = [low, high, low, high, low, high, low, high];
+        for (bytes, pairs) in bytes.iter().zip(pairs.iter_mut()) {
+            *pairs = Pairs::new([bytes.map(i16::from); LANES]);
         }
-        for column in (0..columns).step_by(LANES) {
-            let width = LANES.min(columns - column);
-            let weights = &operands.weights[column / LANES * steps..][..steps];
-            let finish = Finish {
-                scale: lanes(operands.scale, column),
-                bias: lanes(operands.bias, column),
-                range: (-f32::from(operands.zero_point), 255.0 - f32::from(operands.zero_point)),
-                zero_point: u32::from(operands.zero_point),
-            };
-            let start = lanes(operands.start, column);
-            for row in 0..count {
-                let sums = sums(&pairs[row * steps..][..steps], weights, start);
-                let at = (first + row) * columns + column;
-                let bytes = match operands.residual {
-                    None => finish.bytes(sums),
-                    Some(residual) => finish.bytes_with(sums, residual, at, width),
+        for (vector, vectors) in shares(columns.div_ceil(LANES), WIDEST) {
+            let column = vector * LANES;
+            let weights = &operands.weights[vector * steps..][..vectors * steps];
+            for tiles in Tiles::of(0, count, ROWS) {
+                let run = match (tiles.height, vectors) {
+                    (1, 1) => tile::<1, 1>,
+                    (2, 1) => tile::<2, 1>,
+                    (3, 1) => tile::<3, 1>,
+                    (4, 1) => tile::<4, 1>,
+                    (1, 2) => tile::<1, 2>,
+                    (2, 2) => tile::<2, 2>,
+                    (3, 2) => tile::<3, 2>,
+                    (4, 2) => tile::<4, 2>,
+                    sizes => unreachable!("no tile has so many rows and vectors: {sizes:?}"),
                 };
-                match output[at..].first_chunk_mut() {
-                    Some(place) if width == LANES => *place = bytes,
-                    _ => output[at..][..width].copy_from_slice(&bytes[..width]),
+                for tile in 0..tiles.count {
+                    let row = tiles.row + tile * tiles.height;
+                    let pairs = &pairs[row * steps..][..tiles.height * steps];
+                    run(pairs, weights, operands, first + row, column, output);
                 }
+            }
+        }
+    }
+}
+
+/// `R` rows x `V` vectors of output, the first at that row and column.
+fn tile<const R: usize, const V: usize>(
+    pairs: &[Pairs],
+    weights: &[Pairs],
+    operands: &Operands<Pairs>,
+    row: usize,
+    column: usize,
+    output: &mut [u8],
+) {
+    let columns = operands.columns;
+    let steps = pairs.len() / R;
+    let rows: [&[Pairs]; R] = std::array::from_fn(|row| &pairs[row * steps..][..steps]);
+    let mut sums: [[Sums; V]; R] =
+        [std::array::from_fn(|vector| Sums::new(lanes(operands.start, column + vector * LANES))); R];
+    for (step, weights) in weights.as_chunks::<V>().0[..steps].iter().enumerate() {
+        for (row, sums) in rows.iter().zip(&mut sums) {
+            for (sums, weights) in sums.iter_mut().zip(weights) {
+                sums.add_products(row[step], *weights);
+            }
+        }
+    }
+    for vector in 0..V {
+        let column = column + vector * LANES;
+        let width = LANES.min(columns - column);
+        let finish = Finish {
+            scale: lanes(operands.scale, column),
+            bias: lanes(operands.bias, column),
+            range: (-f32::from(operands.zero_point), 255.0 - f32::from(operands.zero_point)),
+            zero_point: u32::from(operands.zero_point),
+        };
+        for (index, sums) in sums.iter().enumerate() {
+            let at = (row + index) * columns + column;
+            let sums = sums[vector].values();
+            let bytes = match operands.residual {
+                None => finish.bytes(sums),
+                Some(residual) => finish.bytes_with(sums, residual, at, width),
+            };
+            match output[at..].first_chunk_mut() {
+                Some(place) if width == LANES => *place = bytes,
+                _ => output[at..][..width].copy_from_slice(&bytes[..width]),
             }
         }
     }
@@ -77,19 +127,6 @@ pub(crate) fn matrix_product(operands: &Operands<Pairs>, output: &mut [u8]) {
 /// The values of four columns.
 fn lanes<T: Copy + Default>(values: &[T], column: usize) -> [T; LANES] {
     values[column..].first_chunk().copied().unwrap_or_default()
-}
-
-/// The sums of one row and four columns. Its form, and that it is not inlined, decide about speed, see above.
-#[inline(never)]
-fn sums(input: &[Pairs], weights: &[Pairs], mut sums: [i32; LANES]) -> [i32; LANES] {
-    for (Pairs(input), Pairs(weights)) in input.iter().zip(weights) {
-        for (lane, sum) in sums.iter_mut().enumerate() {
-            let (low, high) = (lane * GROUP, lane * GROUP + 1);
-            *sum += i32::from(input[low]) * i32::from(weights[low])
-                + i32::from(input[high]) * i32::from(weights[high]);
-        }
-    }
-    sums
 }
 
 /// What happens to the sums of four columns.
