@@ -17,7 +17,7 @@ mod average;
 mod convolution;
 mod depthwise;
 pub(crate) mod matrix;
-#[cfg(not(target_arch = "x86_64"))]
+#[cfg(any(test, not(any(target_arch = "x86_64", target_arch = "aarch64"))))]
 mod pairs;
 mod portable;
 mod requantise;

@@ -31,3 +31,25 @@ impl Sums {
         self.0
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::int8::portable;
+
+    /// The plain loops run where neither SSE2 nor NEON is; here they are compared with those.
+    #[test]
+    fn products_are_those_of_the_vectors() {
+        let bounds = [i16::from(i8::MIN), -1, 0, 1, i16::from(i8::MAX), i16::from(u8::MAX)];
+        for (index, value) in bounds.iter().copied().cycle().take(36).enumerate() {
+            let other = bounds[index / bounds.len()];
+            let (left, right) = ([[value, other], [other, 3], [-7, value], [255, 255]], [[other, value]; 4]);
+            let start = [0, 5, -123_456_789, 123_456_789];
+            let mut expected = portable::Sums::new(start);
+            expected.add_products(portable::Pairs::new(left), portable::Pairs::new(right));
+            let mut found = Sums::new(start);
+            found.add_products(Pairs::new(left), Pairs::new(right));
+            assert_eq!(found.values(), expected.values(), "{left:?} times {right:?}");
+        }
+    }
+}

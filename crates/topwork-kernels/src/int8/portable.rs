@@ -1,19 +1,16 @@
 //! Matrix product of bytes for processors of which nothing is known, tiles of 4 rows x 8 columns, two depths a step: vectors of
-//! four sums, which are SSE2's `pmaddwd` on every x86-64 processor and plain loops elsewhere.
+//! four sums, which are SSE2's `pmaddwd` on every x86-64 processor, NEON on every 64-bit Arm, and plain loops elsewhere.
 //!
 //! Weights are widened when they are packed, and each pair of input bytes lies four times in a buffer on the stack.
 
 use super::Residual;
 use super::matrix::{Operands, Tiles, shares};
-#[cfg(not(target_arch = "x86_64"))]
-use super::pairs::Sums;
+#[cfg(target_arch = "aarch64")]
+pub(crate) use crate::arch::neon::pairs::{Pairs, Sums};
 #[cfg(target_arch = "x86_64")]
-use crate::arch::sse2::Sums;
-
-#[cfg(not(target_arch = "x86_64"))]
-pub(crate) use super::pairs::Pairs;
-#[cfg(target_arch = "x86_64")]
-pub(crate) use crate::arch::sse2::Pairs;
+pub(crate) use crate::arch::sse2::{Pairs, Sums};
+#[cfg(not(any(target_arch = "x86_64", target_arch = "aarch64")))]
+pub(crate) use crate::int8::pairs::{Pairs, Sums};
 
 /// Columns of a vector of sums.
 pub(crate) const LANES: usize = 4;
