@@ -1,9 +1,9 @@
 //! Matrix products with weights packed at load.
 
+use super::portable::{self, Pairs};
 use super::{Requantise, Residual};
 use crate::buffer::Buffer;
 use crate::isa::{Isa, Level};
-use crate::reference;
 
 /// Bytes of input that the fastest instructions multiply and add at once; rows of input are padded to a multiple.
 const GROUP: usize = 4;
@@ -26,8 +26,8 @@ pub struct PackedMatrix {
 /// The weights as an instruction set reads them.
 #[derive(Debug)]
 enum Weights {
-    /// Row by row.
-    Plain(Buffer<i8>),
+    /// Panels of pairs of words.
+    Pairs(Buffer<Pairs>),
     /// Panels of bytes, see [`packed`].
     #[cfg(target_arch = "x86_64")]
     Bytes(Buffer<i8>),
@@ -70,7 +70,13 @@ impl PackedMatrix {
                 use crate::arch::avx2::int8_matrix::{GROUP, LANES, WIDEST};
                 Weights::Words(packed(weights, depth, columns, GROUP, LANES, WIDEST, i16::from))
             }
-            _ => Weights::Plain(Buffer::copy_of(weights)),
+            _ => {
+                use portable::{GROUP, LANES, WIDEST};
+                let words = packed(weights, depth, columns, GROUP, LANES, WIDEST, i16::from);
+                let vectors = words.as_chunks::<GROUP>().0.as_chunks::<LANES>().0;
+                let pairs: Vec<Pairs> = vectors.iter().copied().map(Pairs::new).collect();
+                Weights::Pairs(Buffer::copy_of(&pairs))
+            }
         };
         PackedMatrix { isa, depth, columns, zero_point, weights, requantise, start, scale, bias }
     }
@@ -161,10 +167,11 @@ pub(crate) struct Operands<'a, W> {
     pub(crate) row_len: usize,
     pub(crate) columns: usize,
     pub(crate) input: &'a [u8],
-    weights: &'a [W],
-    start: &'a [i32],
-    scale: &'a [f32],
-    bias: &'a [f32],
+    pub(crate) weights: &'a [W],
+    /// For each column, and for those that pad them: what its sum begins with, m and b.
+    pub(crate) start: &'a [i32],
+    pub(crate) scale: &'a [f32],
+    pub(crate) bias: &'a [f32],
     pub(crate) residual: Option<&'a Residual<'a>>,
     /// The output's.
     pub(crate) zero_point: u8,
@@ -258,10 +265,8 @@ pub fn matrix_product(weights: &PackedMatrix, input: &[u8], residual: Option<&Re
             let operands = weights.operands(values, input, residual);
             crate::arch::avx2::int8_matrix::matrix_product(weights.isa, &operands, output);
         }
-        Weights::Plain(values) => {
-            let requantise = &weights.requantise;
-            let zero_point = weights.zero_point;
-            reference::int8::matrix_product(input, row, values, zero_point, requantise, residual, output);
+        Weights::Pairs(values) => {
+            portable::matrix_product(&weights.operands(values, input, residual), output);
         }
     }
 }

@@ -17,6 +17,9 @@ mod average;
 mod convolution;
 mod depthwise;
 pub(crate) mod matrix;
+#[cfg(any(test, not(any(target_arch = "x86_64", target_arch = "aarch64"))))]
+mod pairs;
+mod portable;
 mod requantise;
 
 pub use average::global_average;
