@@ -119,6 +119,10 @@ pub fn depthwise(
         (Fast::Pairs(packed), Level::Avx2 | Level::Avx512) => {
             return arch::avx2::int8_depthwise::depthwise(isa, window, packed, input, residual, output);
         }
+        #[cfg(target_arch = "aarch64")]
+        (Fast::Pairs(packed), Level::Neon) => {
+            return arch::neon::int8_depthwise::depthwise(isa, window, packed, input, residual, output);
+        }
         (Fast::Pairs(packed), _) => {
             return depthwise_portable::depthwise(window, packed, input, residual, output);
         }

@@ -3,7 +3,7 @@
 //! A strip of output pixels is computed block by block, so that the weights of a block stay in the cache next to the core. For each pixel
 //! there is a list of the input pixels that it sees, in pairs, because most instruction sets add two products of 16 bits at
 //! once. A tap outside the input sees the zero point, and the sums begin with minus the zero point times all weights; where
-//! the zero point is 0, pairs that lie outside altogether are left out.
+//! the zero point is 0, kernel rows outside are left out.
 
 use super::Requantise;
 use crate::buffer::Buffer;
@@ -151,55 +151,48 @@ impl PackedPairs {
     }
 }
 
-/// Two input pixels that an output pixel sees, and which pair of taps sees them.
-#[derive(Clone, Copy)]
-pub(crate) struct Pair<'a> {
-    pub(crate) index: usize,
-    /// All channels of each.
-    pub(crate) pixels: [&'a [u8]; 2],
-}
-
-/// The pairs of an output pixel.
+/// The input pixels that an output pixel sees.
 #[derive(Clone, Copy)]
 pub(crate) struct Seen<'a> {
-    pairs: [Pair<'a>; PAIRS],
-    count: usize,
+    /// All channels of each.
+    pixels: [&'a [u8]; 2 * PAIRS],
+    /// The pairs that count.
+    counted: (usize, usize),
 }
 
 impl<'a> Seen<'a> {
-    /// Those that count.
-    pub(crate) fn pairs(&self) -> &[Pair<'a>] {
-        &self.pairs[..self.count]
+    /// The pairs that count, each with its number.
+    pub(crate) fn pairs(&self) -> impl Iterator<Item = (usize, &[&'a [u8]; 2])> {
+        let (from, to) = self.counted;
+        (from..to).zip(&self.pixels.as_chunks().0[from..to])
     }
 
     fn look(&mut self, window: &Window, packed: &'a PackedPairs, input: &'a [u8], y: usize, x: usize) {
         let (rows, across) = (window.rows(y), window.columns(x));
         let (width, channels) = (window.kernel.1, packed.channels);
-        let place = |tap: usize| {
-            let (row, column) = (tap / width, tap % width);
-            let is_inside = rows.from <= row && row < rows.to && across.from <= column && column < across.to;
-            is_inside.then(|| {
-                let y = rows.input + row - rows.from;
-                let x = across.input + column - across.from;
-                &input[(y * window.input.1 + x) * channels..][..channels]
-            })
-        };
-        self.count = 0;
-        for index in 0..packed.taps.div_ceil(2) {
-            let pixels =
-                [place(index * 2), if index * 2 + 1 < packed.taps { place(index * 2 + 1) } else { None }];
-            if packed.outside[0] == 0 && pixels[0].is_none() && pixels[1].is_none() {
-                continue;
+        let mut tap = 0;
+        for row in 0..window.kernel.0 {
+            let is_inside = rows.from <= row && row < rows.to;
+            let line = (rows.input + row).saturating_sub(rows.from) * window.input.1 + across.input;
+            let mut at = line * channels;
+            for column in 0..width {
+                self.pixels[tap] = &packed.outside;
+                if is_inside && across.from <= column && column < across.to {
+                    self.pixels[tap] = &input[at..at + channels];
+                    at += channels;
+                }
+                tap += 1;
             }
-            let pixels = [pixels[0].unwrap_or(&packed.outside), pixels[1].unwrap_or(&packed.outside)];
-            self.pairs[self.count] = Pair { index, pixels };
-            self.count += 1;
         }
+        self.counted = match packed.outside[0] {
+            0 => (rows.from * width / 2, (rows.to * width).div_ceil(2)),
+            _ => (0, packed.taps.div_ceil(2)),
+        };
     }
 }
 
 /// Calls `action` with the number of the first pixel of each strip of the output, and with what its pixels see. All the slices
-/// are pixels of `packed`'s channels, and the indices of pairs are those of its weights.
+/// are pixels of `packed`'s channels, and the numbers of pairs are those of its weights.
 pub(crate) fn each_strip<'a>(
     window: &Window,
     packed: &'a PackedPairs,
@@ -207,8 +200,7 @@ pub(crate) fn each_strip<'a>(
     mut action: impl FnMut(usize, &[Seen<'a>]),
 ) {
     let (height, width) = window.output();
-    let nothing = Pair { index: 0, pixels: [&packed.outside; 2] };
-    let mut strip = [Seen { pairs: [nothing; PAIRS], count: 0 }; STRIP];
+    let mut strip = [Seen { pixels: [&packed.outside; 2 * PAIRS], counted: (0, 0) }; STRIP];
     for y in 0..height {
         for from in (0..width).step_by(STRIP) {
             let strip = &mut strip[..STRIP.min(width - from)];

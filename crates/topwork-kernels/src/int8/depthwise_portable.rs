@@ -33,10 +33,9 @@ pub(crate) fn depthwise(
 
 fn sums(block: &Block, seen: &Seen) -> [i32; LANES] {
     let mut sums = *block.starts;
-    for pair in seen.pairs() {
-        let [first, second] = pair.pixels.map(|pixel| pixel[block.first..].first_chunk::<LANES>());
-        let (Some(first), Some(second)) = (first, second) else { continue };
-        let weights = &block.weights[pair.index];
+    for (number, [first, second]) in seen.pairs() {
+        let (first, second) = (&first[block.first..][..LANES], &second[block.first..][..LANES]);
+        let weights = &block.weights[number];
         for lane in 0..LANES {
             // Products of 16 bits, which the compiler knows to be cheaper than those of 32.
             let product = i32::from(i16::from(first[lane])) * i32::from(weights[lane]);

@@ -56,10 +56,9 @@ fn sums(block: &Block, seen: &Seen) -> [__m256i; 2] {
         let starts = block.starts.as_ptr();
         (_mm256_loadu_si256(starts.cast()), _mm256_loadu_si256(starts.add(LANES / 2).cast()))
     };
-    for pair in seen.pairs() {
-        let (first, second) =
-            (widened(&pair.pixels[0][block.first..]), widened(&pair.pixels[1][block.first..]));
-        let weights = &block.weights[pair.index];
+    for (number, [first, second]) in seen.pairs() {
+        let (first, second) = (widened(&first[block.first..]), widened(&second[block.first..]));
+        let weights = &block.weights[number];
         // SAFETY: 32 values, 16 in each vector.
         let (low_weights, high_weights) = unsafe {
             (
