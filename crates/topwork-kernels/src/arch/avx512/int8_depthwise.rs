@@ -42,8 +42,8 @@ const OUTPUTS: usize = 8;
 /// Groups of a row that are interleaved at once, at most: one more than a number of times of tiles of OUTPUTS outputs.
 const GROUPS: usize = 33;
 
-/// Bytes of input rows that are read again for each block of channels: they should stay in the caches next to the core.
-const BAND: usize = 64 * 1024;
+/// Bytes of input rows that are read again for each block of channels: they should stay in the second-level cache.
+const BAND: usize = 256 * 1024;
 
 /// Weights of a square kernel, scales and biases in blocks of channels, permuted as unpacking permutes.
 #[derive(Debug)]
@@ -339,39 +339,56 @@ impl Layer<'_> {
         source: *const u8,
         groups: &mut [[__m512i; QUARTERS]; GROUPS],
     ) {
+        let apart = strip.tiles * T * S;
+        let mut column = (strip.first * S) as isize - self.window.before.1 as isize;
+        // SAFETY: promised by the caller.
+        let mut left = unsafe { self.pair::<N>(source, column, apart) };
+        for quarters in &mut groups[..strip.tiles + spare::<K, S, T>()] {
+            // SAFETY: as above.
+            let right = unsafe { self.pair::<N>(source, column + 2, apart) };
+            *quarters = [
+                _mm512_unpacklo_epi16(left[0], right[0]),
+                _mm512_unpackhi_epi16(left[0], right[0]),
+                _mm512_unpacklo_epi16(left[1], right[1]),
+                _mm512_unpackhi_epi16(left[1], right[1]),
+            ];
+            column += (T * S) as isize;
+            // Groups of 3 x 3 kernels at stride 1 share two of their pixels with the next.
+            // SAFETY: as above.
+            left = if T * S == 2 { right } else { unsafe { self.pair::<N>(source, column, apart) } };
+        }
+    }
+
+    /// The pixels in that column and the next, interleaved: the lower and the upper half of each lane's channels. The parts of a
+    /// vector are so many columns apart.
+    ///
+    /// # Safety
+    /// There is an input row at `source`.
+    #[inline]
+    #[target_feature(enable = "avx512f,avx512bw,avx512vl,avx512vnni")]
+    unsafe fn pair<const N: usize>(&self, source: *const u8, column: isize, apart: usize) -> [__m512i; 2] {
         let (channels, inside) = (self.packed.channels, self.window.input.1 as isize);
-        let first = (strip.first * S) as isize - self.window.before.1 as isize;
-        let zero_points = self.zero_points.as_ptr();
-        let count = strip.tiles + spare::<K, S, T>();
+        let first = source.wrapping_offset(column * channels as isize);
         // Loops and not closures here and in `run`: a closure keeps its values in memory where it is not inlined.
-        for (group, quarters) in groups[..count].iter_mut().enumerate() {
-            let start = first + (group * T * S) as isize;
-            let step = (strip.tiles * T * S) as isize;
-            let mut pixels = [_mm512_setzero_si512(); 4];
-            let mut parts = [zero_points; N];
-            if start >= 0 && start + (N as isize - 1) * step + 4 <= inside {
-                for (next, pixel) in pixels.iter_mut().enumerate() {
-                    for (part, place) in parts.iter_mut().enumerate() {
-                        let column = start as usize + part * step as usize + next;
-                        *place = source.wrapping_add(column * channels);
-                    }
-                    // SAFETY: columns of the row and channels of the block.
-                    *pixel = unsafe { load(parts) };
+        let (mut these, mut next) = ([first; N], [first; N]);
+        for part in 0..N {
+            these[part] = first.wrapping_add(part * apart * channels);
+            next[part] = these[part].wrapping_add(channels);
+        }
+        if column < 0 || column + ((N - 1) * apart + 2) as isize > inside {
+            for part in 0..N {
+                let column = column + (part * apart) as isize;
+                if column < 0 || column >= inside {
+                    these[part] = self.zero_points.as_ptr();
                 }
-            } else {
-                for (next, pixel) in pixels.iter_mut().enumerate() {
-                    for (part, place) in parts.iter_mut().enumerate() {
-                        let column = start + part as isize * step + next as isize;
-                        let is_inside = column >= 0 && column < inside;
-                        let inner = source.wrapping_offset(column * channels as isize);
-                        *place = if is_inside { inner } else { zero_points };
-                    }
-                    // SAFETY: columns of the row and channels of the block, or the zero points.
-                    *pixel = unsafe { load(parts) };
+                if column + 1 < 0 || column + 1 >= inside {
+                    next[part] = self.zero_points.as_ptr();
                 }
             }
-            *quarters = interleave(pixels);
         }
+        // SAFETY: columns of the row and channels of the block, or the zero points.
+        let (these, next) = unsafe { (load(these), load(next)) };
+        [_mm512_unpacklo_epi8(these, next), _mm512_unpackhi_epi8(these, next)]
     }
 }
 
