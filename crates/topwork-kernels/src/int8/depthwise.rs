@@ -1,8 +1,8 @@
 //! Convolutions of each channel by itself, with weights packed at load.
 
-use super::{Requantise, Residual};
-#[cfg(target_arch = "x86_64")]
-use crate::arch::avx512;
+use super::depthwise_pairs::{Order, PackedPairs};
+use super::{Requantise, Residual, depthwise_portable};
+use crate::arch;
 use crate::buffer::Buffer;
 use crate::isa::{Isa, Level};
 use crate::reference;
@@ -23,9 +23,37 @@ pub struct PackedDepthwise {
 /// The same for the kernels that one instruction set has.
 #[derive(Debug)]
 enum Fast {
+    /// There is none for such a layer: a kernel of many taps, or very few channels.
     None,
+    Pairs(Box<PackedPairs>),
     #[cfg(target_arch = "x86_64")]
-    Avx512(Box<avx512::int8_depthwise::Packed>),
+    Avx512(Box<arch::avx512::int8_depthwise::Packed>),
+}
+
+impl Fast {
+    fn new(
+        isa: Isa,
+        weights: &[i8],
+        taps: usize,
+        channels: usize,
+        zero_point: u8,
+        requantise: &Requantise,
+    ) -> Fast {
+        #[cfg(target_arch = "x86_64")]
+        if isa.includes(Level::Avx512) {
+            use arch::avx512::int8_depthwise::Packed;
+            if let Some(packed) = Packed::new(weights, taps, channels, zero_point, requantise) {
+                return Fast::Avx512(Box::new(packed));
+            }
+        }
+        let order = match isa.level() {
+            #[cfg(target_arch = "x86_64")]
+            Level::Avx2 | Level::Avx512 => Order::Unpacked,
+            _ => Order::Plain,
+        };
+        PackedPairs::new(order, weights, taps, channels, zero_point, requantise)
+            .map_or(Fast::None, |packed| Fast::Pairs(Box::new(packed)))
+    }
 }
 
 impl PackedDepthwise {
@@ -44,14 +72,7 @@ impl PackedDepthwise {
         let found = weights.len();
         assert_eq!(found, taps * channels, "{found} weights for {taps} taps x {channels} channels");
         requantise.check(channels);
-        let fast = match isa.level() {
-            #[cfg(target_arch = "x86_64")]
-            Level::Avx512 => {
-                avx512::int8_depthwise::Packed::new(weights, taps, channels, zero_point, &requantise)
-                    .map_or(Fast::None, |packed| Fast::Avx512(Box::new(packed)))
-            }
-            _ => Fast::None,
-        };
+        let fast = Fast::new(isa, weights, taps, channels, zero_point, &requantise);
         PackedDepthwise {
             fast,
             isa,
@@ -88,10 +109,22 @@ pub fn depthwise(
     if let Some(residual) = residual {
         assert!(residual.values.len() >= written, "residual of {} for {written}", residual.values.len());
     }
-    match &weights.fast {
+    let isa = weights.isa;
+    match (&weights.fast, isa.level()) {
         #[cfg(target_arch = "x86_64")]
-        Fast::Avx512(packed) if packed.fits(window) => {
-            return avx512::int8_depthwise::depthwise(weights.isa, window, packed, input, residual, output);
+        (Fast::Avx512(packed), _) if packed.fits(window) => {
+            return arch::avx512::int8_depthwise::depthwise(isa, window, packed, input, residual, output);
+        }
+        #[cfg(target_arch = "x86_64")]
+        (Fast::Pairs(packed), Level::Avx2 | Level::Avx512) => {
+            return arch::avx2::int8_depthwise::depthwise(isa, window, packed, input, residual, output);
+        }
+        #[cfg(target_arch = "aarch64")]
+        (Fast::Pairs(packed), Level::Neon) => {
+            return arch::neon::int8_depthwise::depthwise(isa, window, packed, input, residual, output);
+        }
+        (Fast::Pairs(packed), _) => {
+            return depthwise_portable::depthwise(window, packed, input, residual, output);
         }
         _ => {}
     }

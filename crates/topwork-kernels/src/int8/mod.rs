@@ -16,6 +16,8 @@
 mod average;
 mod convolution;
 mod depthwise;
+pub(crate) mod depthwise_pairs;
+mod depthwise_portable;
 pub(crate) mod matrix;
 #[cfg(any(test, not(any(target_arch = "x86_64", target_arch = "aarch64"))))]
 mod pairs;

@@ -4,6 +4,7 @@
 
 pub(crate) mod depthwise;
 pub(crate) mod gemm;
+pub(crate) mod int8_depthwise;
 pub(crate) mod int8_matrix;
 pub(crate) mod peak;
 pub(crate) mod resample;

@@ -45,7 +45,7 @@ pub(crate) fn convolution(
             let mut column = 0;
             while column < columns {
                 let panel = Panel::new(column, kernel.0 * kernel.1 * channels, weights, epilogue, columns)
-                    .from_row(from);
+                    .starting_at(from);
                 let at = (y * width + x) * columns + column;
                 let residual = epilogue.residual.map(|all| &all[at..]);
                 // SAFETY: the assertion above: this processor has AVX-512.

@@ -128,7 +128,7 @@ impl<'a> Panel<'a> {
     }
 
     /// The same without the first rows of weights.
-    pub(super) fn from_row(self, row: usize) -> Panel<'a> {
+    pub(super) fn starting_at(self, row: usize) -> Panel<'a> {
         Panel { weights: &self.weights[row * self.columns()..], ..self }
     }
 

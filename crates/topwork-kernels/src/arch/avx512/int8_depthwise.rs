@@ -33,11 +33,17 @@ const QUARTERS: usize = 4;
 /// Byte offsets at which the weights of a row are used, at most.
 const OFFSETS: usize = 8;
 
-/// Groups of a row that are interleaved at once, at most.
+/// Minus the lowest of these offsets.
+const LOWEST: isize = 3;
+
+/// Outputs of a part of a strip that are computed at once, half of the block's channels after the other: 16 sums.
+const OUTPUTS: usize = 8;
+
+/// Groups of a row that are interleaved at once, at most: one more than a number of times of tiles of OUTPUTS outputs.
 const GROUPS: usize = 33;
 
-/// Bytes of input rows that are read again for each block of channels: they should stay in the caches next to the core.
-const BAND: usize = 64 * 1024;
+/// Bytes of input rows that are read again for each block of channels: they should stay in the second-level cache.
+const BAND: usize = 256 * 1024;
 
 /// Weights of a square kernel, scales and biases in blocks of channels, permuted as unpacking permutes.
 #[derive(Debug)]
@@ -333,39 +339,56 @@ impl Layer<'_> {
         source: *const u8,
         groups: &mut [[__m512i; QUARTERS]; GROUPS],
     ) {
+        let apart = strip.tiles * T * S;
+        let mut column = (strip.first * S) as isize - self.window.before.1 as isize;
+        // SAFETY: promised by the caller.
+        let mut left = unsafe { self.pair::<N>(source, column, apart) };
+        for quarters in &mut groups[..strip.tiles + spare::<K, S, T>()] {
+            // SAFETY: as above.
+            let right = unsafe { self.pair::<N>(source, column + 2, apart) };
+            *quarters = [
+                _mm512_unpacklo_epi16(left[0], right[0]),
+                _mm512_unpackhi_epi16(left[0], right[0]),
+                _mm512_unpacklo_epi16(left[1], right[1]),
+                _mm512_unpackhi_epi16(left[1], right[1]),
+            ];
+            column += (T * S) as isize;
+            // Groups of 3 x 3 kernels at stride 1 share two of their pixels with the next.
+            // SAFETY: as above.
+            left = if T * S == 2 { right } else { unsafe { self.pair::<N>(source, column, apart) } };
+        }
+    }
+
+    /// The pixels in that column and the next, interleaved: the lower and the upper half of each lane's channels. The parts of a
+    /// vector are so many columns apart.
+    ///
+    /// # Safety
+    /// There is an input row at `source`.
+    #[inline]
+    #[target_feature(enable = "avx512f,avx512bw,avx512vl,avx512vnni")]
+    unsafe fn pair<const N: usize>(&self, source: *const u8, column: isize, apart: usize) -> [__m512i; 2] {
         let (channels, inside) = (self.packed.channels, self.window.input.1 as isize);
-        let first = (strip.first * S) as isize - self.window.before.1 as isize;
-        let zero_points = self.zero_points.as_ptr();
-        let count = strip.tiles + spare::<K, S, T>();
+        let first = source.wrapping_offset(column * channels as isize);
         // Loops and not closures here and in `run`: a closure keeps its values in memory where it is not inlined.
-        for (group, quarters) in groups[..count].iter_mut().enumerate() {
-            let start = first + (group * T * S) as isize;
-            let step = (strip.tiles * T * S) as isize;
-            let mut pixels = [_mm512_setzero_si512(); 4];
-            let mut parts = [zero_points; N];
-            if start >= 0 && start + (N as isize - 1) * step + 4 <= inside {
-                for (next, pixel) in pixels.iter_mut().enumerate() {
-                    for (part, place) in parts.iter_mut().enumerate() {
-                        let column = start as usize + part * step as usize + next;
-                        *place = source.wrapping_add(column * channels);
-                    }
-                    // SAFETY: columns of the row and channels of the block.
-                    *pixel = unsafe { load(parts) };
+        let (mut these, mut next) = ([first; N], [first; N]);
+        for part in 0..N {
+            these[part] = first.wrapping_add(part * apart * channels);
+            next[part] = these[part].wrapping_add(channels);
+        }
+        if column < 0 || column + ((N - 1) * apart + 2) as isize > inside {
+            for part in 0..N {
+                let column = column + (part * apart) as isize;
+                if column < 0 || column >= inside {
+                    these[part] = self.zero_points.as_ptr();
                 }
-            } else {
-                for (next, pixel) in pixels.iter_mut().enumerate() {
-                    for (part, place) in parts.iter_mut().enumerate() {
-                        let column = start + part as isize * step + next as isize;
-                        let is_inside = column >= 0 && column < inside;
-                        let inner = source.wrapping_offset(column * channels as isize);
-                        *place = if is_inside { inner } else { zero_points };
-                    }
-                    // SAFETY: columns of the row and channels of the block, or the zero points.
-                    *pixel = unsafe { load(parts) };
+                if column + 1 < 0 || column + 1 >= inside {
+                    next[part] = self.zero_points.as_ptr();
                 }
             }
-            *quarters = interleave(pixels);
         }
+        // SAFETY: columns of the row and channels of the block, or the zero points.
+        let (these, next) = unsafe { (load(these), load(next)) };
+        [_mm512_unpacklo_epi8(these, next), _mm512_unpackhi_epi8(these, next)]
     }
 }
 
@@ -386,11 +409,12 @@ unsafe fn tiles<const K: usize, const S: usize, const T: usize, const N: usize>(
     rows: &[&[[__m512i; QUARTERS]; GROUPS]],
     strip: Strip,
 ) {
-    for tile in 0..strip.tiles {
-        let last = strip.first + ((N - 1) * strip.tiles + tile + 1) * T;
-        // SAFETY: promised by the caller; the tile is plain if that is said.
+    for tile in (0..strip.tiles).step_by(OUTPUTS / T) {
+        let end = tile + OUTPUTS / T;
+        let last = strip.first + ((N - 1) * strip.tiles + end) * T;
+        // SAFETY: promised by the caller; the tiles are plain if that is said.
         unsafe {
-            if last <= line.width && line.residual.is_none() {
+            if end <= strip.tiles && last <= line.width && line.residual.is_none() {
                 run::<K, S, T, N, true>(line, weights, rows, strip, tile);
             } else {
                 run::<K, S, T, N, false>(line, weights, rows, strip, tile);
@@ -399,7 +423,8 @@ unsafe fn tiles<const K: usize, const S: usize, const T: usize, const N: usize>(
     }
 }
 
-/// One tile of each of the `N` parts of a strip. `PLAIN`: all of the outputs exist, and there is no skip connection.
+/// Tiles of [`OUTPUTS`] outputs in each of the `N` parts of a strip. `PLAIN`: all of the outputs exist, and there is no skip
+/// connection.
 ///
 /// # Safety
 /// As for `tiles`; what is said of `PLAIN`.
@@ -412,50 +437,62 @@ unsafe fn run<const K: usize, const S: usize, const T: usize, const N: usize, co
     strip: Strip,
     tile: usize,
 ) {
-    let mut sums = [line.starts; T];
-    for (weights, groups) in weights.iter().zip(rows) {
-        for (group, pixels) in groups[tile..tile + spare::<K, S, T>() + 1].iter().enumerate() {
-            for (output, sums) in sums.iter_mut().enumerate() {
-                // Where the group's first pixel lies under this output's kernel.
-                let offset = (group * 4) as isize - (output * S) as isize;
-                if offset > -4 && offset < K as isize {
-                    let weights = &weights[(offset + lowest::<K>()) as usize];
-                    for quarter in 0..QUARTERS {
-                        sums[quarter] = _mm512_dpbusd_epi32(sums[quarter], pixels[quarter], weights[quarter]);
+    let spare = spare::<K, S, T>();
+    let mut words = [_mm512_setzero_si512(); OUTPUTS];
+    for half in 0..2 {
+        let mut sums = [[line.starts[half * 2], line.starts[half * 2 + 1]]; OUTPUTS];
+        for (weights, groups) in weights.iter().zip(rows) {
+            let groups = &groups[tile..tile + OUTPUTS / T + spare];
+            for part in 0..2 {
+                let quarter = half * 2 + part;
+                for (group, pixels) in groups.iter().enumerate() {
+                    for (output, sums) in sums.iter_mut().enumerate() {
+                        let (tile, output) = (output / T, output % T);
+                        if group < tile || group > tile + spare {
+                            continue;
+                        }
+                        // Where the group's first pixel lies under this output's kernel.
+                        let offset = ((group - tile) * 4) as isize - (output * S) as isize;
+                        if offset > -4 && offset < K as isize {
+                            let weights = &weights[(offset + LOWEST) as usize];
+                            sums[part] = _mm512_dpbusd_epi32(sums[part], pixels[quarter], weights[quarter]);
+                        }
                     }
                 }
             }
         }
-    }
-    for (output, sums) in sums.into_iter().enumerate() {
-        let mut places = [0; N];
-        for (part, place) in places.iter_mut().enumerate() {
-            *place = strip.first + (part * strip.tiles + tile) * T + output;
-        }
-        let mut skip = None;
-        if let (false, Some((values, residual))) = (PLAIN, line.residual) {
-            let mut parts = [line.zero_points; N];
-            for (part, x) in parts.iter_mut().zip(places) {
-                if x < line.width {
-                    *part = values.wrapping_add(x * line.channels);
+        for (output, (sums, words)) in sums.into_iter().zip(&mut words).enumerate() {
+            let (tile, output) = (tile + output / T, output % T);
+            let mut places = [0; N];
+            for (part, place) in places.iter_mut().enumerate() {
+                *place = strip.first + (part * strip.tiles + tile) * T + output;
+            }
+            let exists = |x: usize| PLAIN || tile < strip.tiles && x < line.width;
+            let mut skip = None;
+            if let (false, Some((values, residual))) = (PLAIN, line.residual) {
+                let mut parts = [line.zero_points; N];
+                for (part, x) in parts.iter_mut().zip(places) {
+                    if exists(x) {
+                        *part = values.wrapping_add(x * line.channels);
+                    }
+                }
+                // SAFETY: an output that exists, in the skip connection, which is as large; or the zero points.
+                skip = Some((unsafe { load(parts) }, residual));
+            }
+            let requantised = requantised(sums, half, line, skip);
+            if half == 0 {
+                *words = requantised;
+                continue;
+            }
+            let bytes = _mm512_packus_epi16(*words, requantised);
+            for (part, x) in places.into_iter().enumerate() {
+                if exists(x) {
+                    // SAFETY: an output that exists, and the block's channels.
+                    unsafe { store::<N>(bytes, part, line.output.add(x * line.channels)) };
                 }
             }
-            // SAFETY: an output that exists, in the skip connection, which is as large; or the zero points.
-            skip = Some((unsafe { load(parts) }, residual));
-        }
-        let bytes = requantised(sums, line, skip);
-        for (part, x) in places.into_iter().enumerate() {
-            if PLAIN || x < line.width {
-                // SAFETY: an output that exists, and the block's channels.
-                unsafe { store::<N>(bytes, part, line.output.add(x * line.channels)) };
-            }
         }
     }
-}
-
-/// Minus the lowest offset at which the weights of a row of `K` are used.
-const fn lowest<const K: usize>() -> isize {
-    3
 }
 
 /// The weights of a block at each byte offset: what lies under four pixels of which the first is under that tap.
@@ -473,7 +510,7 @@ fn expand<const K: usize>(weights: &[i32], block: usize, expanded: &mut Expanded
             };
             let low = load(0);
             let high = if groups > 1 { load(1) } else { _mm512_setzero_si512() };
-            for offset in -lowest::<K>()..K as isize {
+            for offset in -LOWEST..K as isize {
                 let bits = 8 * offset as i32;
                 // Counts of 32 and more, and so negative ones too, give 0.
                 let value = if offset > 0 {
@@ -484,7 +521,7 @@ fn expand<const K: usize>(weights: &[i32], block: usize, expanded: &mut Expanded
                 } else {
                     _mm512_sllv_epi32(low, _mm512_set1_epi32(-bits))
                 };
-                expanded[(offset + lowest::<K>()) as usize][quarter] = value;
+                expanded[(offset + LOWEST) as usize][quarter] = value;
             }
         }
     }
@@ -550,18 +587,17 @@ fn interleave([a, b, c, d]: [__m512i; 4]) -> [__m512i; QUARTERS] {
     ]
 }
 
-/// The sums of an output pixel to its bytes, in the order of memory.
+/// Two of the quarters of an output pixel to words, which saturate only where the bytes will.
 #[inline]
 #[target_feature(enable = "avx512f,avx512bw,avx512vl,avx512vnni")]
-fn requantised(sums: [__m512i; QUARTERS], line: &Line, skip: Option<(__m512i, &Residual)>) -> __m512i {
-    let mut values = [_mm512_setzero_ps(); QUARTERS];
-    for quarter in 0..QUARTERS {
-        let places = quarter * DWORDS..(quarter + 1) * DWORDS;
+fn requantised(sums: [__m512i; 2], half: usize, line: &Line, skip: Option<(__m512i, &Residual)>) -> __m512i {
+    let mut values = [_mm512_setzero_ps(); 2];
+    for part in 0..2 {
+        let places = (half * 2 + part) * DWORDS..(half * 2 + part + 1) * DWORDS;
         let (scales, biases) = (&line.scales[places.clone()], &line.biases[places]);
         // SAFETY: 16 values each.
         let (scale, bias) = unsafe { (_mm512_loadu_ps(scales.as_ptr()), _mm512_loadu_ps(biases.as_ptr())) };
-        let scaled = _mm512_mul_ps(_mm512_cvtepi32_ps(sums[quarter]), scale);
-        values[quarter] = _mm512_add_ps(scaled, bias);
+        values[part] = _mm512_add_ps(_mm512_mul_ps(_mm512_cvtepi32_ps(sums[part]), scale), bias);
     }
     if let Some((bytes, residual)) = skip {
         let zero = _mm512_setzero_si512();
@@ -569,16 +605,12 @@ fn requantised(sums: [__m512i; QUARTERS], line: &Line, skip: Option<(__m512i, &R
         let skips = interleave([bytes, zero, zero, zero]);
         let (zero_point, ratio) =
             (_mm512_set1_epi32(residual.zero_point.into()), _mm512_set1_ps(residual.ratio));
-        for (value, skip) in values.iter_mut().zip(skips) {
-            let skip = _mm512_cvtepi32_ps(_mm512_sub_epi32(skip, zero_point));
-            *value = _mm512_add_ps(*value, _mm512_mul_ps(skip, ratio));
+        for part in 0..2 {
+            let skip = _mm512_cvtepi32_ps(_mm512_sub_epi32(skips[half * 2 + part], zero_point));
+            values[part] = _mm512_add_ps(values[part], _mm512_mul_ps(skip, ratio));
         }
     }
     // Rounded to nearest even; the saturation of the packings is the clamp.
-    let [a, b, c, d] = values;
-    let zero_point = _mm512_set1_epi16(line.output_zero_point.into());
-    let low = _mm512_packs_epi32(_mm512_cvtps_epi32(a), _mm512_cvtps_epi32(b));
-    let high = _mm512_packs_epi32(_mm512_cvtps_epi32(c), _mm512_cvtps_epi32(d));
-    let (low, high) = (_mm512_adds_epi16(low, zero_point), _mm512_adds_epi16(high, zero_point));
-    _mm512_packus_epi16(low, high)
+    let words = _mm512_packs_epi32(_mm512_cvtps_epi32(values[0]), _mm512_cvtps_epi32(values[1]));
+    _mm512_adds_epi16(words, _mm512_set1_epi16(line.output_zero_point.into()))
 }
