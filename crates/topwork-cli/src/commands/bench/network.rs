@@ -89,7 +89,7 @@ pub(super) fn measure(
         "types": types,
     });
     if every_layer {
-        let names = network.layers().iter().map(|layer| layer_named(layer));
+        let names = network.layers().iter().map(layer_named);
         figures["layers"] =
             table("by layer, one thread", &names.zip(timed).collect::<Vec<_>>(), report).into();
     }
