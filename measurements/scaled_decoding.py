@@ -1,4 +1,4 @@
-"""Writes the photos of several megapixels on which the scaled decoding of JPEGs is judged.
+"""Makes the photos of several megapixels on which the scaled decoding of JPEGs is judged.
 
     python measurements/scaled_decoding.py make ../shared/data FOLDER
     cargo build --release -p topwork --example scaled_decoding

@@ -4,18 +4,20 @@
 //!
 //! `measurements/scaled_decoding.py` makes photos for it.
 
+#![allow(clippy::print_stdout)]
+
 use std::error::Error;
 use std::io::BufRead;
 use std::time::Instant;
 
-use topwork::Isa;
 use topwork::backbone::{self, DEFAULT_BACKBONE};
 use topwork::photo::{Limits, decode_for, read};
 use topwork::preprocess::Scratch;
+use topwork::{Isa, Precision};
 
 fn main() -> Result<(), Box<dyn Error>> {
     let limits = Limits::default();
-    let backbone = backbone::backbone(DEFAULT_BACKBONE, Isa::best())?;
+    let backbone = backbone::backbone(DEFAULT_BACKBONE, Precision::F32, Isa::best())?;
     let mut arena = backbone.network.arena();
     let mut scratch = Scratch::default();
     let mut pixels = vec![0; backbone.preprocess.len()];
