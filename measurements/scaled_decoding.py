@@ -1,4 +1,4 @@
-"""Writes the photos of several megapixels on which the scaled decoding of JPEGs is judged.
+"""Makes the photos of several megapixels on which the scaled decoding of JPEGs is judged.
 
     python measurements/scaled_decoding.py make ../shared/data FOLDER
     cargo build --release -p topwork --example scaled_decoding
@@ -68,7 +68,7 @@ def make(data, folder, count):
         generator = np.random.default_rng(index)
         group = "mosaic" if index % 10 == 9 else "noisy" if index % 10 == 4 else "photo"
         if group == "mosaic":
-            photo = mosaic(paths, (width, height), 100 * index)
+            photo = mosaic(paths, (width, height), 37 * index)
         else:
             photo = enlarged(paths[(index * 17) % len(paths)], (width, height), generator, NOISE[group])
         name = f"{group}-{index:03}-{width}x{height}-{sampling.replace(':', '')}{'-progressive' * progressive}.jpg"
@@ -80,7 +80,7 @@ def main():
     parser.add_argument("command", choices=["make"])
     parser.add_argument("data", type=pathlib.Path)
     parser.add_argument("folder", type=pathlib.Path)
-    parser.add_argument("--count", type=int, default=240)
+    parser.add_argument("--count", type=int, default=120)
     arguments = parser.parse_args()
     make(arguments.data, arguments.folder, arguments.count)
 

@@ -5,7 +5,7 @@
 use jpeg_encoder::SamplingFactor;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
-use topwork::photo::{Limits, Photo, Reason, Unreadable, decode, read};
+use topwork::photo::{Limits, Photo, Reason, Unreadable, decode, decode_for, read};
 
 /// What a file may take, on a slow and busy machine.
 const LONGEST: Duration = Duration::from_secs(2);
@@ -75,21 +75,136 @@ fn every_kind_of_file_gives_the_known_pixels() {
     assert!(failures.is_empty(), "{} differ:\n{}", failures.len(), failures.join("\n"));
 }
 
+/// The JPEG as it is decoded for a photo so small that each 8 x 8 pixels become `size` x `size`.
+fn scaled(bytes: &[u8], size: u32) -> Result<Photo, Unreadable> {
+    let whole = decoded(bytes)?;
+    let wanted = size * whole.width.min(whole.height) / 15;
+    decode_for(bytes, &Limits::default(), wanted)
+}
+
+#[test]
+fn scaled_pixels_are_those_of_the_definition() {
+    let folder = reference().join("../scaled-decode");
+    let table = std::fs::read_to_string(folder.join("cases.csv")).unwrap();
+    let mut failures = Vec::new();
+    assert!(table.lines().count() > 20);
+    for line in table.lines().skip(1) {
+        let fields: Vec<&str> = line.split(',').collect();
+        let (name, size, tolerance) = (fields[0], fields[1].parse().unwrap(), fields[2].parse().unwrap());
+        let bytes = std::fs::read(folder.join(format!("photos/{name}.jpg"))).unwrap();
+        let expected = std::fs::read(folder.join(format!("expected/{name}-{size}.png"))).unwrap();
+        let (photo, expected) = (scaled(&bytes, size).unwrap(), decoded(&expected).unwrap());
+        let differences =
+            photo.pixels.iter().zip(&expected.pixels).map(|(ours, known)| ours.abs_diff(*known));
+        let largest: u8 = differences.max().unwrap();
+        if (photo.width, photo.height) != (expected.width, expected.height) || largest > tolerance {
+            failures.push(format!("{line}: {} x {}, {largest} levels off", photo.width, photo.height));
+        }
+    }
+    assert!(failures.is_empty(), "{}", failures.join("\n"));
+}
+
+/// All small JPEGs in both sizes: near the mean of the pixels, and the same whether the coefficients come in order, in
+/// several scans, or between restart markers.
+#[test]
+fn all_kinds_of_jpegs_are_decoded_scaled() {
+    let mut failures = Vec::new();
+    for (name, width, height, ..) in cases().into_iter().filter(|(name, ..)| name.ends_with(".jpg")) {
+        let bytes = file(&name);
+        if !bytes.starts_with(b"\xff\xd8") || width.min(height) < 8 {
+            continue;
+        }
+        for size in [1, 2] {
+            let photo = scaled(&bytes, size).unwrap();
+            if (photo.width, photo.height) != ((width * size).div_ceil(8), (height * size).div_ceil(8)) {
+                failures.push(format!("{name}, {size}: {} x {}", photo.width, photo.height));
+            }
+            let difference = distance_from_means(&photo, &decoded(&bytes).unwrap(), 8 / size as usize);
+            if difference > 12.0 {
+                failures.push(format!("{name}, {size}: {difference:.1} levels off the means"));
+            }
+            for (ordinary, other) in [("baseline-", "progressive-"), (".jpg", "-restarts.jpg")] {
+                let twin = reference().join("photos").join(name.replace(ordinary, other));
+                let Ok(twin) = std::fs::read(twin) else { continue };
+                if scaled(&twin, size).unwrap() != photo {
+                    failures.push(format!("{name}, {size}: another photo as {other}"));
+                }
+            }
+        }
+    }
+    assert!(failures.is_empty(), "{}", failures.join("\n"));
+}
+
+/// The mean distance of the pixels of a scaled photo from the means of the squares that they stand for; only whole squares.
+fn distance_from_means(photo: &Photo, whole: &Photo, side: usize) -> f64 {
+    let (width, columns, rows) =
+        (whole.width as usize, whole.width as usize / side, whole.height as usize / side);
+    let (mut sum, mut count) = (0.0, 0);
+    for (row, column, channel) in
+        (0..rows).flat_map(|row| (0..columns * 3).map(move |at| (row, at / 3, at % 3)))
+    {
+        let square = (0..side * side).map(|at| (row * side + at / side, column * side + at % side));
+        let mean = square.map(|(y, x)| f64::from(whole.pixels[(y * width + x) * 3 + channel])).sum::<f64>()
+            / (side * side) as f64;
+        let ours = photo.pixels[(row * photo.width as usize + column) * 3 + channel];
+        sum += (mean - f64::from(ours)).abs();
+        count += 1;
+    }
+    sum / f64::from(count)
+}
+
+/// How much a JPEG is scaled depends on its shorter side and what is wanted alone; other formats are never scaled.
+#[test]
+fn the_shorter_side_decides_about_scaling() {
+    let mut failures = Vec::new();
+    for (name, wanted, expected) in [
+        // 120 x 90: an eighth is 15 x 12 and a quarter 30 x 23.
+        ("large-progressive-restarts.jpg", 1, (15, 12)),
+        ("large-progressive-restarts.jpg", 6, (15, 12)),
+        ("large-progressive-restarts.jpg", 7, (30, 23)),
+        ("large-progressive-restarts.jpg", 12, (30, 23)),
+        ("large-progressive-restarts.jpg", 13, (120, 90)),
+        ("large-progressive-restarts.jpg", u32::MAX, (120, 90)),
+        // 24 x 16, turned upright.
+        ("orientation-6.jpg", 1, (2, 3)),
+        ("orientation-6.jpg", 2, (4, 6)),
+        ("orientation-6.jpg", 3, (16, 24)),
+        ("rgb.png", 0, (13, 11)),
+    ] {
+        let photo = decode_for(&file(name), &Limits::default(), wanted).unwrap();
+        if (photo.width, photo.height) != expected {
+            failures.push(format!("{name} for {wanted}: {} x {}", photo.width, photo.height));
+        }
+    }
+    assert!(failures.is_empty(), "{}", failures.join("\n"));
+}
+
 #[test]
 fn a_file_cut_off_anywhere_is_refused_or_whole() {
     let mut failures = Vec::new();
     for (name, ..) in cases() {
         let bytes = file(&name);
-        let whole = decoded(&bytes).ok();
-        for end in 0..bytes.len() {
-            match decoded(&bytes[..end]) {
-                Ok(photo) if Some(&photo) == whole.as_ref() => {}
-                Ok(_) => failures.push(format!("{name}: other pixels from {end} of {} bytes", bytes.len())),
-                Err(error) => {
-                    let expected = matches!(error.reason, Reason::Truncated | Reason::Empty);
-                    let start = end < 26 && error.reason == Reason::NotAnImage;
-                    if !expected && !start && failures.len() < 4000 {
-                        failures.push(format!("{name}: {end} of {} bytes: {error}", bytes.len()));
+        let whole = decoded(&bytes).unwrap();
+        let side = whole.width.min(whole.height);
+        // As it is, and where it is a JPEG at an eighth and a quarter.
+        for wanted in [u32::MAX, side / 15, 2 * side / 15] {
+            if wanted != u32::MAX && !bytes.starts_with(b"\xff\xd8") {
+                continue;
+            }
+            let decoded = |bytes: &[u8]| decode_for(bytes, &Limits::default(), wanted);
+            let whole = decoded(&bytes).ok();
+            for end in 0..bytes.len() {
+                match decoded(&bytes[..end]) {
+                    Ok(photo) if Some(&photo) == whole.as_ref() => {}
+                    Ok(_) => {
+                        failures.push(format!("{name}: other pixels from {end} of {} bytes", bytes.len()))
+                    }
+                    Err(error) => {
+                        let expected = matches!(error.reason, Reason::Truncated | Reason::Empty);
+                        let start = end < 26 && error.reason == Reason::NotAnImage;
+                        if !expected && !start && failures.len() < 4000 {
+                            failures.push(format!("{name}: {end} of {} bytes: {error}", bytes.len()));
+                        }
                     }
                 }
             }
@@ -314,8 +429,11 @@ fn mutants_end_soon_and_never_panic() {
                 _ => bytes[at] = noise.next(256) as u8,
             }
         }
+        // Every second JPEG is decoded scaled down, whatever its mutated header says.
+        let wanted =
+            if bytes.starts_with(b"\xff\xd8") && (round / files.len()) % 2 == 1 { 1 } else { u32::MAX };
         let start = Instant::now();
-        let outcome = decoded(&bytes);
+        let outcome = decode_for(&bytes, &Limits::default(), wanted);
         slowest = slowest.max(start.elapsed());
         match outcome {
             Ok(photo) => {

@@ -62,7 +62,7 @@ pub fn decode(bytes: &[u8], limits: &Limits) -> Result<Photo, Unreadable> {
 }
 
 /// Decodes a photo that is then made smaller, to a shorter side of `shorter` pixels or more: of a JPEG that is much
-/// larger than that, the pixels are those of the photo shrunk to an eighth, a quarter or half, as [`DECODING`] says. Whether
+/// larger than that, the pixels are those of the photo shrunk to an eighth or a quarter, as [`DECODING`] says. Whether
 /// and how much depends on the photo's size and on `shorter` alone.
 ///
 /// All else is as with [`decode`]; what is truncated or corrupt is refused just the same.

@@ -19,11 +19,11 @@ use zune_core::options::DecoderOptions;
 use zune_jpeg::JpegDecoder;
 use zune_jpeg::errors::DecodeErrors;
 
-/// How many times as long as wanted the shorter side of a photo is that was decoded scaled down, at least.
-const SPARE: u64 = 2;
+/// How many eighths of what is wanted the shorter side of a photo has at least that was decoded scaled down.
+const SPARE_EIGHTHS: u64 = 15;
 
 pub(super) const DECODING: &str =
-    "JPEG to 1/8, 1/4 or 1/2, the lowest coefficients, shorter side at least 2 times what is wanted";
+    "JPEG to 1/8 or 1/4, the lowest coefficients, shorter side at least 15/8 of what is wanted";
 
 /// Bytes put behind a file that lacks its end marker: more than the blocks of a unit can take up.
 const PADDING: usize = 4_096;
@@ -50,12 +50,12 @@ pub(super) fn decode(bytes: &[u8], limits: &Limits, shorter: u32) -> Result<Deco
     Ok(Decoded { photo: Photo { width: structure.width, height: structure.height, pixels }, orientation })
 }
 
-/// The pixels that each 8 x 8 become: the fewest that leave the shorter side [`SPARE`] times as long as `shorter`.
+/// The pixels that each 8 x 8 become: the fewest that leave the shorter side long enough for `shorter`.
 fn size_of_block(structure: &Structure, shorter: u32) -> u32 {
     let side = u64::from(structure.width.min(structure.height));
-    let is_enough = |size: &u32| side * u64::from(*size) >= 8 * SPARE * u64::from(shorter);
+    let is_enough = |size: &u32| side * u64::from(*size) >= SPARE_EIGHTHS * u64::from(shorter);
     // The frames of Motion JPEG may lack their Huffman tables, which zune-jpeg knows.
-    [1, 2, 4].into_iter().find(is_enough).filter(|_| !structure.is_motion).unwrap_or(8)
+    [1, 2].into_iter().find(is_enough).filter(|_| !structure.is_motion).unwrap_or(8)
 }
 
 /// The pixels of a file without its end marker, if they do not depend on what would have come: they must be the

@@ -2,7 +2,8 @@
 
 use super::super::super::Unreadable;
 
-/// Reads bits from the highest of each byte on.
+/// Reads bits from the highest of each byte on. What is rare takes and gives it by value, so that it can stay in registers.
+#[derive(Clone, Copy)]
 pub(super) struct Bits<'a> {
     data: &'a [u8],
     /// The first byte that is not counted in `buffer`.
@@ -36,11 +37,12 @@ impl<'a> Bits<'a> {
                 return;
             }
         }
-        self.refill_byte_by_byte();
+        *self = self.refilled_byte_by_byte();
     }
 
     #[cold]
-    fn refill_byte_by_byte(&mut self) {
+    #[inline(never)]
+    fn refilled_byte_by_byte(mut self) -> Bits<'a> {
         while self.count <= 56 {
             let byte = match self.data.get(self.at..).unwrap_or_default() {
                 [0xff, 0, ..] => {
@@ -59,6 +61,7 @@ impl<'a> Bits<'a> {
             self.buffer |= u64::from(byte) << (56 - self.count);
             self.count += 8;
         }
+        self
     }
 
     /// The next `count` bits (1 to 32), which stay; no more than a refill made sure of.

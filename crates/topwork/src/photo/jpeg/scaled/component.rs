@@ -1,7 +1,10 @@
 //! A component of the frame: how many blocks it has, what is kept of each, and the samples that they become.
 
 use super::super::structure::{self, Structure};
-use super::inverse::{flat, inverse};
+use super::inverse::{flat, inverse, inverse_2x2};
+
+/// Coefficients of a block that can be kept.
+pub(super) const MOST_KEPT: usize = 16;
 
 /// Place among the 8 x 8, row by row, of the coefficients in the order in which they are coded.
 #[rustfmt::skip]
@@ -22,8 +25,8 @@ pub(super) struct Component {
     pub(super) blocks: (usize, usize),
     /// Blocks of whole units, across and down: those of the plane.
     pub(super) padded: (usize, usize),
-    /// Pixels that a block becomes, across and down: 1, 2, 4 or 8. Where that is all that the component's coarser
-    /// sampling asks for, nothing is left to be upsampled.
+    /// Pixels that a block becomes, across and down: 1, 2 or 4. A coarser component has more of them in a block, so that
+    /// mostly nothing is left to be upsampled.
     pub(super) size: (usize, usize),
     /// Times that a sample stands beside and below itself in the picture.
     repeat: (usize, usize),
@@ -32,7 +35,7 @@ pub(super) struct Component {
     /// The last one kept, in the order of coding.
     pub(super) last: usize,
     /// The quantisation steps of those kept.
-    pub(super) steps: Option<[i32; 64]>,
+    pub(super) steps: Option<[i32; MOST_KEPT]>,
     /// The first coefficient of the block before.
     pub(super) predicted: i32,
     /// For progressive files, the coefficients kept of all blocks.
@@ -122,7 +125,7 @@ impl Component {
 
     /// Writes a block; the coefficients kept are multiplied by their steps.
     #[inline(always)]
-    pub(super) fn write(&mut self, (column, row): (usize, usize), coefficients: &[i32; 64]) {
+    pub(super) fn write(&mut self, (column, row): (usize, usize), coefficients: &[i32; MOST_KEPT]) {
         let stride = self.padded.0 * self.size.0;
         let start = row * self.size.1 * stride + column * self.size.0;
         (self.write)(&coefficients[..self.kept()], &mut self.plane[start..], stride);
@@ -130,12 +133,12 @@ impl Component {
 
     /// Writes all blocks of a progressive file.
     pub(super) fn write_all(&mut self) {
-        let (kept, steps) = (self.kept(), self.steps.unwrap_or([0; 64]));
-        let (stored, nonzero) = (std::mem::take(&mut self.coefficients), std::mem::take(&mut self.nonzero));
-        let mut coefficients = [0; 64];
-        for (index, (stored, nonzero)) in stored.chunks_exact(kept).zip(nonzero).enumerate() {
+        let (kept, steps) = (self.kept(), self.steps.unwrap_or_default());
+        let stored = std::mem::take(&mut self.coefficients);
+        let mut coefficients = [0; MOST_KEPT];
+        for (index, stored) in stored.chunks_exact(kept).enumerate() {
             let block = (index % self.padded.0, index / self.padded.0);
-            if nonzero >> 1 == 0 {
+            if stored[1..].iter().all(|coefficient| *coefficient == 0) {
                 self.write_flat(block, i32::from(stored[0]) * steps[0]);
                 continue;
             }
@@ -169,9 +172,8 @@ struct AxisOfBlocks {
 
 fn axis(pixels: usize, sampling: usize, most: usize, size: usize) -> AxisOfBlocks {
     let coarser = most / sampling;
-    // As many pixels as its coarser sampling asks for, as far as that is a power of two and the block has them.
-    let twos = 1 << coarser.trailing_zeros();
-    let enlarged = (size * twos).min(8);
+    // As many pixels as its coarser sampling asks for, as far as there is a transform for them.
+    let enlarged = (size << coarser.trailing_zeros()).min(4);
     AxisOfBlocks {
         blocks: (pixels * sampling).div_ceil(most * 8),
         padded: pixels.div_ceil(most * 8) * sampling,
@@ -182,21 +184,15 @@ fn axis(pixels: usize, sampling: usize, most: usize, size: usize) -> AxisOfBlock
 
 fn writer(size: (usize, usize)) -> fn(&[i32], &mut [u8], usize) {
     match size {
+        // Never called: such a block has no other coefficients.
         (1, 1) => inverse::<1, 1>,
         (1, 2) => inverse::<1, 2>,
-        (1, 4) => inverse::<1, 4>,
-        (1, _) => inverse::<1, 8>,
+        (1, _) => inverse::<1, 4>,
         (2, 1) => inverse::<2, 1>,
-        (2, 2) => inverse::<2, 2>,
-        (2, 4) => inverse::<2, 4>,
-        (2, _) => inverse::<2, 8>,
-        (4, 1) => inverse::<4, 1>,
-        (4, 2) => inverse::<4, 2>,
-        (4, 4) => inverse::<4, 4>,
-        (4, _) => inverse::<4, 8>,
-        (_, 1) => inverse::<8, 1>,
-        (_, 2) => inverse::<8, 2>,
-        (_, 4) => inverse::<8, 4>,
-        (_, _) => inverse::<8, 8>,
+        (2, 2) => inverse_2x2,
+        (2, _) => inverse::<2, 4>,
+        (_, 1) => inverse::<4, 1>,
+        (_, 2) => inverse::<4, 2>,
+        (_, _) => inverse::<4, 4>,
     }
 }

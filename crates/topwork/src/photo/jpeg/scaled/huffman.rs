@@ -15,7 +15,7 @@ pub(super) struct Huffman {
     fast: Box<[Code; 1 << FAST]>,
     /// By length: one more than the largest code, left-aligned in 16 bits; and what is added to a code for the
     /// place of its symbol.
-    longer: [(u32, i32); 17],
+    ends: [(u32, i32); 17],
     symbols: Vec<u8>,
 }
 
@@ -47,10 +47,10 @@ impl Huffman {
     /// A table out of the 16 counts of codes by length, and the symbols in their order.
     pub(super) fn new(counts: &[u8; 16], symbols: &[u8]) -> Result<Huffman, Unreadable> {
         let mut fast = Box::new([Code::default(); 1 << FAST]);
-        let mut longer = [(0, 0); 17];
+        let mut ends = [(0, 0); 17];
         let (mut code, mut place) = (0u32, 0usize);
         for (length, count) in (1..).zip(counts) {
-            longer[length as usize].1 = place as i32 - code as i32;
+            ends[length as usize].1 = place as i32 - code as i32;
             for _ in 0..*count {
                 if code >> length != 0 || place >= symbols.len() {
                     return Err(Unreadable::corrupt("a Huffman table of too many codes"));
@@ -62,10 +62,10 @@ impl Huffman {
                 code += 1;
                 place += 1;
             }
-            longer[length as usize].0 = code << (16 - length);
+            ends[length as usize].0 = code << (16 - length);
             code <<= 1;
         }
-        Ok(Huffman { fast, longer, symbols: symbols.to_vec() })
+        Ok(Huffman { fast, ends, symbols: symbols.to_vec() })
     }
 
     /// The next code, which stays. It and its number, 31 bits at most, can be consumed.
@@ -73,14 +73,15 @@ impl Huffman {
     pub(super) fn peek(&self, bits: &mut Bits) -> Result<Code, Unreadable> {
         bits.refill(32);
         let code = self.fast[bits.peek(FAST) as usize];
-        if code.length != 0 { Ok(code) } else { self.peek_longer(bits) }
+        if code.length != 0 { Ok(code) } else { self.longer(bits.peek(16)) }
     }
 
+    /// The code that these 16 bits start with, if it is longer than those that are looked up.
     #[cold]
-    fn peek_longer(&self, bits: &Bits) -> Result<Code, Unreadable> {
-        let next = bits.peek(16);
+    #[inline(never)]
+    fn longer(&self, next: u32) -> Result<Code, Unreadable> {
         for length in FAST + 1..=16 {
-            let (end, offset) = self.longer[length as usize];
+            let (end, offset) = self.ends[length as usize];
             if next < end {
                 let place = (next >> (16 - length)) as i32 + offset;
                 let symbol = usize::try_from(place).ok().and_then(|place| self.symbols.get(place));

@@ -1,4 +1,4 @@
-//! JPEGs of several megapixels, decoded to an eighth, a quarter or half of their width and height.
+//! JPEGs of several megapixels, decoded to an eighth or a quarter of their width and height.
 //!
 //! Of each block only the coefficients are computed that such a size can show; the others are passed over, a look-up each,
 //! but for the checks: whatever the file holds is read to its end. Whole numbers and no vector instructions, so that the
@@ -17,7 +17,7 @@ use super::structure::{Part, SOS, Structure};
 use component::Component;
 use tables::Tables;
 
-/// Decodes a picture of which each 8 x 8 pixels become `size` x `size`, where `size` is 1, 2 or 4; of width and height
+/// Decodes a picture of which each 8 x 8 pixels become `size` x `size`, where `size` is 1 or 2; of width and height
 /// what is left over counts whole.
 pub(super) fn decode(
     structure: &Structure,

@@ -3,7 +3,7 @@
 use super::super::super::Unreadable;
 use super::super::structure::{Scan, Structure};
 use super::bits::Bits;
-use super::component::{Component, NOT_KEPT};
+use super::component::{Component, MOST_KEPT, NOT_KEPT};
 use super::huffman::{Code, Huffman, Runs};
 use super::tables::Tables;
 
@@ -68,7 +68,7 @@ pub(super) fn decode(
         if component.steps.is_none() {
             // The table that stands there when its first scan begins counts, as in libjpeg-turbo.
             let quantisation = tables.quantisation(structure.components[*place].quantisation)?;
-            let mut steps = [0; 64];
+            let mut steps = [0; MOST_KEPT];
             for (place, step) in
                 component.places.iter().zip(quantisation).filter(|(place, _)| **place != NOT_KEPT)
             {
@@ -181,14 +181,14 @@ impl Decoder<'_> {
         else {
             return Ok(());
         };
-        let steps = component.steps.as_ref().unwrap_or(&[0; 64]);
-        let bits = &mut self.bits;
-        component.predicted = component.predicted.wrapping_add(first.difference(bits)?);
+        let steps = component.steps.as_ref().unwrap_or(&[0; MOST_KEPT]);
+        let mut bits = self.bits;
+        component.predicted = component.predicted.wrapping_add(first.difference(&mut bits)?);
         let dc = component.predicted.wrapping_mul(steps[0]);
-        let mut coefficients = [0; 64];
+        let mut coefficients = [0; MOST_KEPT];
         let (mut next, mut is_flat) = (1, true);
         while next <= component.last {
-            let code = others.peek(bits)?;
+            let code = others.peek(&mut bits)?;
             let size = u32::from(code.symbol & 15);
             next += usize::from(code.step);
             let place = *component.places.get(next.wrapping_sub(1)).unwrap_or(&NOT_KEPT);
@@ -197,12 +197,13 @@ impl Decoder<'_> {
                 continue;
             }
             bits.consume(u32::from(code.length));
-            let place = usize::from(place & 63);
+            let place = usize::from(place) % MOST_KEPT;
             coefficients[place] = bits.number(size) * steps[place];
             is_flat = false;
         }
         // What is too fine is passed over.
-        let next = runs.pass(others, bits, next)?;
+        let next = runs.pass(others, &mut bits, next)?;
+        self.bits = bits;
         if next > 64 && next < usize::from(Code::END) {
             return Err(beyond());
         }
