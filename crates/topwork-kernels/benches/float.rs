@@ -86,8 +86,8 @@ struct Network<'a> {
     shapes: &'a [Shape],
     weights: Vec<Weights>,
     bias: Vec<f32>,
-    gathered: Buffer,
-    buffers: Vec<Buffer>,
+    gathered: Buffer<f32>,
+    buffers: Vec<Buffer<f32>>,
     seconds: Vec<Vec<f64>>,
 }
 
