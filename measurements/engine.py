@@ -151,7 +151,10 @@ def accuracy(work):
     for precision in ["int8", "f32"]:
         _, cats_and_dogs = train(PHOTOS, "--precision", precision)
         _, breeds = train(DATA / "cat-breeds" / "labels.csv", "--precision", precision, "--folds", "5")
-        found[precision] = {"cats-and-dogs, test": cats_and_dogs["test"], "cat-breeds, five folds": breeds["validation"]}
+        found[precision] = {
+            "cats-and-dogs, test": cats_and_dogs["test"],
+            "cat-breeds, five folds": breeds["cross_validation"],
+        }
     return found
 
 
@@ -230,7 +233,7 @@ def enlarged(place):
     repeats = (-(-LARGE_SIZE[1] // 512), -(-LARGE_SIZE[0] // 512), 1)
     noise = np.tile(noise, repeats)[: LARGE_SIZE[1], : LARGE_SIZE[0]].astype(np.int16)
     pixels = np.clip(np.asarray(photo, np.int16) + noise, 0, 255).astype(np.uint8)
-    Image.fromarray(pixels).save(target, quality=80)
+    Image.fromarray(pixels).save(target, quality=85)
     return target.stat().st_size
 
 
