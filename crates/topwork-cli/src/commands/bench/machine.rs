@@ -9,7 +9,7 @@ use super::{Report, figure, rate, rounded, row, threads_named};
 use crate::failure::Failure;
 
 /// Slices of each measurement.
-const SLICES: usize = 5;
+const SLICES: usize = 20;
 
 /// Passes through an arithmetic loop between two looks at the watch: some microseconds.
 const PASSES: u64 = 1_000;
