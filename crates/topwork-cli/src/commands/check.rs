@@ -2,7 +2,7 @@
 
 use std::io::Write;
 
-use topwork::ErrorKind;
+use topwork::{DEFAULT_BACKBONE, ErrorKind, Precision, backbone};
 use topwork::dataset::split::{Conflicts, Rule, Split, split};
 use topwork::dataset::{Set, name};
 use topwork::features::extract::{Run, Steps, extract};
@@ -15,7 +15,7 @@ use crate::failure::{Failure, Outcome};
 use crate::interrupt;
 use crate::results::Skips;
 use crate::terminal::Terminal;
-use crate::work::counted;
+use crate::work::{self, counted};
 
 /// How many names of each kind are shown.
 const SHOWN: usize = 20;
@@ -24,6 +24,8 @@ pub(crate) fn run(arguments: &Check) -> Result<Outcome, Failure> {
     let terminal = Terminal::new(arguments.quiet);
     let dataset = list(&arguments.data, arguments.test.as_deref(), Terminal::new(true))?;
     let limits = Limits::default();
+    // Large photos are decoded no larger than training wants them.
+    let shorter = backbone::backbone(DEFAULT_BACKBONE, Precision::default(), work::isa()?)?.preprocess.shorter();
     let extraction = {
         let progress = terminal.progress("photos", dataset.samples.len());
         // The same line as training, up to the pixels: features of width 0 need no network.
@@ -32,7 +34,7 @@ pub(crate) fn run(arguments: &Check) -> Result<Outcome, Failure> {
             width: 0,
             read: &|path| photo::read(path, &limits),
             workspace: &|| (),
-            features: &|bytes, (), _, _| photo::decode(bytes, &limits).map(drop),
+            features: &|bytes, (), _, _| photo::decode_for(bytes, &limits, shorter).map(drop),
         };
         let run = Run {
             threads: arguments.threads.map_or(0, usize::from),
