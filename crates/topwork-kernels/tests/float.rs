@@ -7,6 +7,7 @@
 use std::cmp::Ordering;
 
 use topwork_kernels::Isa;
+use topwork_kernels::bands::{self, Layer, Weights};
 use topwork_kernels::convolution::{convolution, gathered_len};
 use topwork_kernels::depthwise::{PackedDepthwise, depthwise};
 use topwork_kernels::epilogue::{Activation, Epilogue};
@@ -252,6 +253,90 @@ fn depthwise_convolutions_are_the_reference_s() {
                 };
                 cases += 1;
                 failures.extend(case.check(plain, kernel).err());
+            }
+        }
+    }
+    report(cases, &failures);
+}
+
+/// A first layer or an expansion, a depthwise and a pointwise layer: the bits that they give one after the other.
+#[test]
+fn bands_give_the_same_bits() {
+    let (mut cases, mut failures) = (0, Vec::new());
+    for isa in Isa::available() {
+        for (index, (first, second, channels)) in [
+            (Window::same((224, 120), (3, 3), (2, 2)), Window::same((112, 60), (3, 3), (1, 1)), [3, 32, 16]),
+            (Window::same((112, 60), (1, 1), (1, 1)), Window::same((112, 60), (3, 3), (2, 2)), [16, 96, 24]),
+            (Window::same((56, 56), (1, 1), (1, 1)), Window::same((56, 56), (5, 5), (2, 2)), [24, 144, 24]),
+            (Window::same((55, 63), (1, 1), (1, 1)), Window::same((55, 63), (5, 5), (1, 1)), [24, 144, 24]),
+            (Window::same((7, 7), (1, 1), (1, 1)), Window::same((7, 7), (5, 5), (1, 1)), [24, 48, 20]),
+            (Window::same((1, 3), (1, 1), (1, 1)), Window::same((1, 3), (3, 3), (2, 2)), [1, 5, 7]),
+        ]
+        .into_iter()
+        .enumerate()
+        {
+            let [before, wide, after] = channels;
+            let third = Window::same(second.output(), (1, 1), (1, 1));
+            let depth = first.taps() * before;
+            let weights = PackedMatrix::new(isa, &values(depth * wide, 1), depth, wide);
+            let each = PackedDepthwise::new(isa, &values(second.taps() * wide, 2), second.taps(), wide);
+            let last = PackedMatrix::new(isa, &values(wide * after, 3), wide, after);
+            let (bias, input) = (values(wide.max(after), 4), values(first.input_pixels() * before, 5));
+            let skip = (index % 2 == 0).then(|| values(third.output_pixels() * after, 6));
+            let layers = [
+                Layer {
+                    window: first,
+                    weights: Weights::Matrix(&weights),
+                    bias: &bias[..wide],
+                    activation: Activation::Relu6,
+                },
+                Layer {
+                    window: second,
+                    weights: Weights::Depthwise(&each),
+                    bias: &bias[..wide],
+                    activation: Activation::Relu,
+                },
+                Layer {
+                    window: third,
+                    weights: Weights::Matrix(&last),
+                    bias: &bias[..after],
+                    activation: Activation::Linear,
+                },
+            ];
+            for count in 1..=layers.len() {
+                let layers = &layers[..count];
+                let skip = skip.as_deref().filter(|_| count == 3);
+                let mut gathered = vec![f32::NAN; gathered_len(&first, before)];
+                let mut expected = input.clone();
+                for (index, layer) in layers.iter().enumerate() {
+                    let residual = skip.filter(|_| index == 2);
+                    let epilogue = Epilogue { bias: layer.bias, residual, activation: layer.activation };
+                    let mut output = vec![f32::NAN; layer.window.output_pixels() * layer.bias.len()];
+                    match layer.weights {
+                        Weights::Matrix(weights) => {
+                            convolution(
+                                &layer.window,
+                                weights,
+                                &expected,
+                                &mut gathered,
+                                &epilogue,
+                                &mut output,
+                            );
+                        }
+                        Weights::Depthwise(weights) => {
+                            depthwise(&layer.window, weights, &expected, &epilogue, &mut output);
+                        }
+                    }
+                    expected = output;
+                }
+                let mut found = vec![f32::NAN; expected.len()];
+                let mut between = vec![f32::NAN; bands::len(layers)];
+                bands::run(layers, &input, skip, &mut between, &mut gathered, &mut found);
+                cases += 1;
+                let same = expected.iter().zip(&found).all(|(one, other)| one.to_bits() == other.to_bits());
+                if !same {
+                    failures.push(format!("{} {count} layers of case {index}", isa.name()));
+                }
             }
         }
     }
