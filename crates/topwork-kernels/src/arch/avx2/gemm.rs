@@ -2,6 +2,9 @@
 //! value, and 12 independent sums hide the latency of two multiply-adds a cycle (4 cycles each). Loads a step:
 //! 2 of weights and 6 of input for 12 multiply-adds, which leaves the load ports a quarter free.
 //!
+//! While the rows pass one panel, each step asks for a piece of the next: the weights of a network lie in the third-level
+//! cache or in memory.
+//!
 //! Rows are taken in blocks whose input and output stay in the second-level cache while all panels of weights pass.
 
 use std::arch::x86_64::*;
@@ -44,12 +47,24 @@ pub(crate) fn matrix_product(
                 let at = row * columns + place.column;
                 let residual = epilogue.residual.map(|all| &all[at..]);
                 // SAFETY: the assertion above: this processor has AVX2 and FMA.
-                unsafe { tile_of_height(height, depth, input, weights, &place, residual, &mut output[at..]) };
+                let ahead = Ahead { from: weights.len() + tile * weights.len() / tiles, pace: PANEL / tiles };
+                unsafe {
+                    tile_of_height(height, depth, input, weights, &place, ahead, residual, &mut output[at..])
+                };
                 row += height;
             }
         }
         from += count;
     }
+}
+
+/// The part of the next panel that one tile of this panel asks for: all tiles together ask for all of it.
+#[derive(Clone, Copy)]
+struct Ahead {
+    /// From the start of this panel.
+    from: usize,
+    /// Values a step.
+    pace: usize,
 }
 
 /// The columns of the output that one panel makes, and what happens to them.
@@ -78,6 +93,7 @@ fn tile_of_height(
     input: &[f32],
     weights: &[f32],
     place: &Place,
+    ahead: Ahead,
     residual: Option<&[f32]>,
     output: &mut [f32],
 ) {
@@ -96,7 +112,7 @@ fn tile_of_height(
         (6, true) => tile::<6, 2>,
         _ => unreachable!("tiles have 1 to {ROWS} rows, not {height}"),
     };
-    run(depth, input, weights, place, residual, output);
+    run(depth, input, weights, place, ahead, residual, output);
 }
 
 /// `R` rows x `V` vectors of output, the first at `output[0]`.
@@ -106,6 +122,7 @@ fn tile<const R: usize, const V: usize>(
     input: &[f32],
     weights: &[f32],
     place: &Place,
+    ahead: Ahead,
     residual: Option<&[f32]>,
     output: &mut [f32],
 ) {
@@ -113,7 +130,11 @@ fn tile<const R: usize, const V: usize>(
     assert!(input.len() == R * depth && weights.len() == depth * PANEL && output.len() >= end);
     assert!(V * LANES <= PANEL && residual.is_none_or(|residual| residual.len() >= end));
     let mut sums = [[_mm256_setzero_ps(); V]; R];
+    let mut next = weights.as_ptr().wrapping_add(ahead.from);
     for step in 0..depth {
+        // No more than a hint, so the end of the weights is not looked for.
+        _mm_prefetch::<_MM_HINT_T0>(next.cast());
+        next = next.wrapping_add(ahead.pace);
         let mut line = [_mm256_setzero_ps(); V];
         for (vector, line) in line.iter_mut().enumerate() {
             // SAFETY: step < depth and (vector + 1) * LANES <= PANEL, so this ends within `weights`.
