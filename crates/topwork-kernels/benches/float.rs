@@ -87,9 +87,9 @@ struct Network<'a> {
     shapes: &'a [Shape],
     weights: Vec<Weights>,
     bias: Vec<f32>,
-    gathered: Buffer,
-    between: Buffer,
-    buffers: Vec<Buffer>,
+    gathered: Buffer<f32>,
+    between: Buffer<f32>,
+    buffers: Vec<Buffer<f32>>,
     seconds: Vec<Vec<f64>>,
     seconds_in_bands: Vec<Vec<f64>>,
 }

@@ -80,17 +80,18 @@ fn report(cases: usize, failures: &[String]) {
 
 #[test]
 fn matrix_products_are_the_reference_s() {
-    // Around one and two tiles of 6 rows and panels of 16 columns (and half panels of 8), and more than one block.
-    let rows = [0, 1, 2, 5, 6, 7, 11, 12, 13, 49];
-    let columns = [0, 1, 7, 8, 9, 15, 16, 17, 24, 31, 32, 33, 40];
-    let depths = [0, 1, 2, 3, 16, 27, 64];
+    // Around one and two tiles (AVX2: 6 rows x 16 columns, AVX-512: 14 x 32, 9 x 48 and 14 x 16), with parts of a vector.
+    let rows = [0, 1, 2, 5, 6, 7, 9, 12, 13, 14, 15, 18, 19, 27, 28, 29, 49];
+    let columns = [0, 1, 7, 8, 9, 15, 16, 17, 24, 31, 32, 33, 40, 47, 48, 49, 64, 65, 80, 97];
+    let depths = [0, 1, 2, 3, 16, 27];
     let mut sizes = Vec::new();
     for row in rows {
         for column in columns {
             sizes.extend(depths.map(|depth| (row, depth, column)));
         }
     }
-    sizes.extend([(61, 1152, 24), (200, 1024, 17), (20_000, 3, 5)]);
+    // And more than one block of rows.
+    sizes.extend([(61, 1152, 24), (200, 1024, 17), (20_000, 3, 5), (1000, 64, 130)]);
     let (mut cases, mut failures) = (0, Vec::new());
     for isa in Isa::available() {
         for (index, &(rows, depth, columns)) in sizes.iter().enumerate() {
@@ -136,7 +137,7 @@ const WINDOWS: [(Pair, Pair, Option<Pair>); 13] = [
     ((4, 2), (3, 3), None),
 ];
 
-const PLANES: [Pair; 13] = [
+const PLANES: [Pair; 14] = [
     (0, 0),
     (1, 1),
     (1, 9),
@@ -150,6 +151,7 @@ const PLANES: [Pair; 13] = [
     (9, 10),
     (12, 13),
     (13, 21),
+    (6, 31),
 ];
 
 fn windows() -> impl Iterator<Item = Window> {
@@ -166,7 +168,7 @@ fn convolutions_are_the_reference_s() {
     let (mut cases, mut failures) = (0, Vec::new());
     for isa in Isa::available() {
         for (index, window) in windows().enumerate() {
-            for (channels, columns) in [(3, 32), (1, 1), (4, 17), (16, 24)] {
+            for (channels, columns) in [(3, 32), (1, 1), (4, 17), (16, 24), (5, 49)] {
                 let seed = (index * 31 + channels) as u64;
                 let depth = window.taps() * channels;
                 let outputs = window.output_pixels() * columns;
@@ -231,7 +233,7 @@ fn depthwise_convolutions_are_the_reference_s() {
     let (mut cases, mut failures) = (0, Vec::new());
     for isa in Isa::available() {
         for (index, window) in windows().enumerate() {
-            for channels in [0, 1, 7, 8, 9, 16, 17, 40] {
+            for channels in [0, 1, 7, 8, 9, 15, 16, 17, 33, 40] {
                 let seed = (index * 31 + channels) as u64;
                 let outputs = window.output_pixels() * channels;
                 let case = Case {

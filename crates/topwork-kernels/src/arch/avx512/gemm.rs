@@ -12,9 +12,10 @@
 use std::arch::x86_64::*;
 
 use crate::epilogue::Epilogue;
+use crate::gemm::wide_panel;
 use crate::isa::{Isa, Level};
 
-pub(crate) const LANES: usize = 16;
+const LANES: usize = 16;
 
 /// Rows of a tile of one, two and three vectors.
 const ROWS: [usize; 3] = [14, 14, 9];
@@ -28,33 +29,6 @@ const BLOCK: usize = 64 * 1024;
 
 /// Weights that stay in the first-level cache: 24 KiB.
 const FEW_WEIGHTS: usize = 6 * 1024;
-
-/// Vectors in the next panel, where so many are left: two, but never one at the end of several.
-fn next_panel(vectors: usize) -> usize {
-    match vectors {
-        1 => 1,
-        3 => 3,
-        _ => 2,
-    }
-}
-
-/// The number of values that [`pack`] makes.
-pub(crate) fn packed_len(depth: usize, columns: usize) -> usize {
-    columns.next_multiple_of(LANES) * depth
-}
-
-/// One panel after another, each with its columns together for each row of `weights`; missing columns are left as they are.
-pub(crate) fn pack(weights: &[f32], depth: usize, columns: usize, packed: &mut [f32]) {
-    let mut column = 0;
-    while column < columns {
-        let width = next_panel((columns - column).div_ceil(LANES)) * LANES;
-        let (end, panel) = (columns.min(column + width), &mut packed[column * depth..]);
-        for (row, panel) in panel.chunks_exact_mut(width).take(depth).enumerate() {
-            panel[..end - column].copy_from_slice(&weights[row * columns..][column..end]);
-        }
-        column += width;
-    }
-}
 
 /// See [`crate::gemm::matrix_product`], which has checked the sizes; `weights` as packed by [`pack`].
 pub(crate) fn matrix_product(
@@ -119,11 +93,10 @@ impl<'a> Panel<'a> {
         stride: usize,
     ) -> Panel<'a> {
         let columns = epilogue.bias.len();
-        let vectors = next_panel((columns - column).div_ceil(LANES));
-        let width = vectors * LANES;
+        let width = wide_panel(columns - column);
         Panel {
             weights: &weights[column * depth..][..width * depth],
-            vectors,
+            vectors: width / LANES,
             stride,
             bias: &epilogue.bias[column..columns.min(column + width)],
             range: epilogue.activation.range(),
