@@ -338,9 +338,10 @@ fn peak(isa: Isa) -> Option<f64> {
         16
     }
     let start = Instant::now();
-    // SAFETY: an `Isa` of these levels exists only on processors with these instructions.
     let lanes = match isa.level() {
+        // SAFETY: an `Isa` of this level exists only on processors with AVX2 and FMA.
         Level::Avx2 => unsafe { narrow() },
+        // SAFETY: an `Isa` of this level exists only on processors with AVX-512.
         Level::Avx512 => unsafe { wide() },
         _ => return None,
     };

@@ -47,10 +47,11 @@ pub(crate) fn matrix_product(
                 let at = row * columns + place.column;
                 let residual = epilogue.residual.map(|all| &all[at..]);
                 // SAFETY: the assertion above: this processor has AVX2 and FMA.
-                let ahead = Ahead { from: weights.len() + tile * weights.len() / tiles, pace: PANEL / tiles };
-                unsafe {
-                    tile_of_height(height, depth, input, weights, &place, ahead, residual, &mut output[at..])
-                };
+                let (from, pace) = (weights.len() + tile * weights.len() / tiles, PANEL / tiles);
+                let weights = Weights { panel: weights, next: from, pace };
+                let output = &mut output[at..];
+                // SAFETY: the assertion above: this processor has AVX2 and FMA.
+                unsafe { tile_of_height(height, depth, input, weights, &place, residual, output) };
                 row += height;
             }
         }
@@ -58,12 +59,13 @@ pub(crate) fn matrix_product(
     }
 }
 
-/// The part of the next panel that one tile of this panel asks for: all tiles together ask for all of it.
+/// A panel, and the part of the next one that a tile asks for: all tiles of the panel together ask for all of it.
 #[derive(Clone, Copy)]
-struct Ahead {
-    /// From the start of this panel.
-    from: usize,
-    /// Values a step.
+struct Weights<'a> {
+    panel: &'a [f32],
+    /// Where that part begins, from the start of this panel.
+    next: usize,
+    /// Values of it a step.
     pace: usize,
 }
 
@@ -91,9 +93,8 @@ fn tile_of_height(
     height: usize,
     depth: usize,
     input: &[f32],
-    weights: &[f32],
+    weights: Weights,
     place: &Place,
-    ahead: Ahead,
     residual: Option<&[f32]>,
     output: &mut [f32],
 ) {
@@ -112,7 +113,7 @@ fn tile_of_height(
         (6, true) => tile::<6, 2>,
         _ => unreachable!("tiles have 1 to {ROWS} rows, not {height}"),
     };
-    run(depth, input, weights, place, ahead, residual, output);
+    run(depth, input, weights, place, residual, output);
 }
 
 /// `R` rows x `V` vectors of output, the first at `output[0]`.
@@ -120,25 +121,24 @@ fn tile_of_height(
 fn tile<const R: usize, const V: usize>(
     depth: usize,
     input: &[f32],
-    weights: &[f32],
+    weights: Weights,
     place: &Place,
-    ahead: Ahead,
     residual: Option<&[f32]>,
     output: &mut [f32],
 ) {
     let end = (R - 1) * place.stride + place.width;
-    assert!(input.len() == R * depth && weights.len() == depth * PANEL && output.len() >= end);
+    assert!(input.len() == R * depth && weights.panel.len() == depth * PANEL && output.len() >= end);
     assert!(V * LANES <= PANEL && residual.is_none_or(|residual| residual.len() >= end));
     let mut sums = [[_mm256_setzero_ps(); V]; R];
-    let mut next = weights.as_ptr().wrapping_add(ahead.from);
+    let mut next = weights.panel.as_ptr().wrapping_add(weights.next);
     for step in 0..depth {
         // No more than a hint, so the end of the weights is not looked for.
         _mm_prefetch::<_MM_HINT_T0>(next.cast());
-        next = next.wrapping_add(ahead.pace);
+        next = next.wrapping_add(weights.pace);
         let mut line = [_mm256_setzero_ps(); V];
         for (vector, line) in line.iter_mut().enumerate() {
-            // SAFETY: step < depth and (vector + 1) * LANES <= PANEL, so this ends within `weights`.
-            *line = unsafe { _mm256_loadu_ps(weights.as_ptr().add(step * PANEL + vector * LANES)) };
+            // SAFETY: step < depth and (vector + 1) * LANES <= PANEL, so this ends within the panel.
+            *line = unsafe { _mm256_loadu_ps(weights.panel.as_ptr().add(step * PANEL + vector * LANES)) };
         }
         for (row, sums) in sums.iter_mut().enumerate() {
             // SAFETY: row < R and step < depth: within the R * depth values of `input`.
