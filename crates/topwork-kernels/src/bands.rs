@@ -78,7 +78,7 @@ impl Layer<'_> {
 /// Rows of the last layer that are made at a time, for which the rows between the layers fit the cache.
 fn band(layers: &[Layer]) -> usize {
     let height = layers.last().map_or(0, |layer| layer.window.output().0);
-    (1..height).rev().find(|rows| between_len(layers, *rows) <= BETWEEN).unwrap_or(1)
+    (1..=height).rev().find(|rows| between_len(layers, *rows) <= BETWEEN).unwrap_or(1)
 }
 
 /// Values between the layers for bands of that many rows.
