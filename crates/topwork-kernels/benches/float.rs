@@ -8,6 +8,7 @@ use std::hint::black_box;
 use std::time::Instant;
 
 use topwork_kernels::Isa;
+use topwork_kernels::bands::{self, Layer};
 use topwork_kernels::buffer::Buffer;
 use topwork_kernels::convolution::{convolution, gathered_len};
 use topwork_kernels::depthwise::{PackedDepthwise, depthwise};
@@ -87,8 +88,26 @@ struct Network<'a> {
     weights: Vec<Weights>,
     bias: Vec<f32>,
     gathered: Buffer<f32>,
+    between: Buffer<f32>,
     buffers: Vec<Buffer<f32>>,
     seconds: Vec<Vec<f64>>,
+    seconds_in_bands: Vec<Vec<f64>>,
+}
+
+/// Values between the layers of a unit that [`bands::len`] never exceeds here.
+const BETWEEN: usize = 1 << 18;
+
+/// The layers that run together: up to the end of a block.
+fn units(shapes: &[Shape]) -> Vec<std::ops::Range<usize>> {
+    let mut units = Vec::new();
+    let mut start = 0;
+    for (index, shape) in shapes.iter().enumerate() {
+        if matches!(shape.kind, "project" | "head") {
+            units.push(start..index + 1);
+            start = index + 1;
+        }
+    }
+    units
 }
 
 /// The buffer of each tensor: 0 and 1 are wide, 2 and 3 alternate between the outputs of blocks; 4 is the photo.
@@ -136,7 +155,40 @@ impl Network<'_> {
             bias: values(1280, 0.1),
             gathered: Buffer::zeros(gathered.max().unwrap_or(0)),
             buffers: sizes.into_iter().map(|size| Buffer::copy_of(&values(size, 1.0))).collect(),
+            between: Buffer::zeros(BETWEEN),
             seconds: vec![Vec::new(); shapes.len()],
+            seconds_in_bands: vec![Vec::new(); units(shapes).len()],
+        }
+    }
+
+    /// All units once, and how long each took.
+    fn run_in_bands(&mut self) {
+        let slots = slots(self.shapes);
+        for (unit, seconds) in units(self.shapes).into_iter().zip(&mut self.seconds_in_bands) {
+            let (first, last) = (unit.start, unit.end - 1);
+            let mut written = std::mem::take(&mut self.buffers[slots[unit.end]]);
+            let shape = &self.shapes[last];
+            let output = &mut written[..shape.window.output_pixels() * shape.columns];
+            let start = Instant::now();
+            let layer = |index: usize| Layer {
+                window: self.shapes[index].window,
+                weights: match &self.weights[index] {
+                    Weights::Matrix(weights) => bands::Weights::Matrix(weights),
+                    Weights::Depthwise(weights) => bands::Weights::Depthwise(weights),
+                },
+                bias: &self.bias[..self.shapes[index].columns],
+                activation: self.shapes[index].activation,
+            };
+            let input = &self.buffers[slots[first]];
+            let input = &input[..self.shapes[first].window.input_pixels() * self.shapes[first].channels];
+            let residual = shape.residual.map(|layer| &self.buffers[slots[layer + 1]][..output.len()]);
+            let layers: [Layer; 3] = std::array::from_fn(|index| layer((first + index).min(last)));
+            let layers = &layers[..unit.len()];
+            let between = &mut self.between[..bands::len(layers)];
+            bands::run(layers, input, residual, between, &mut self.gathered, output);
+            black_box(&output);
+            seconds.push(start.elapsed().as_secs_f64());
+            self.buffers[slots[unit.end]] = written;
         }
     }
 
@@ -183,6 +235,7 @@ fn main() {
     for _ in 0..ROUNDS {
         for ((network, isa), peaks) in networks.iter_mut().zip(&isas).zip(&mut peaks) {
             network.run();
+            network.run_in_bands();
             peaks.extend(peak(*isa));
         }
         let start = Instant::now();
@@ -213,10 +266,19 @@ fn main() {
             }
         }
         let whole = totals.iter().fold((0.0, 0.0), |sum, total| (sum.0 + total.1, sum.1 + total.2));
+        let mut in_bands = 0.0;
+        for (unit, seconds) in units(&shapes).into_iter().zip(network.seconds_in_bands) {
+            let work: usize = shapes[unit.clone()].iter().map(Shape::multiply_adds).sum();
+            let (seconds, window) = (fastest(seconds), shapes[unit.start].window);
+            in_bands += seconds;
+            let name = format!("in bands, {} layers from {} px", unit.len(), window.input.0);
+            line(&name, 2.0 * work as f64, seconds, peak);
+        }
         for (kind, work, seconds) in totals {
             line(&format!("all of {kind}"), work, seconds, peak);
         }
-        line("all", whole.0, whole.1, peak);
+        line("all, one by one", whole.0, whole.1, peak);
+        line("all, in bands", whole.0, in_bands, peak);
     }
     println!("normalise: {:.1} µs", median(normalise) * 1e6);
 }
@@ -276,9 +338,10 @@ fn peak(isa: Isa) -> Option<f64> {
         16
     }
     let start = Instant::now();
-    // SAFETY: an `Isa` of these levels exists only on processors with these instructions.
     let lanes = match isa.level() {
+        // SAFETY: an `Isa` of this level exists only on processors with AVX2 and FMA.
         Level::Avx2 => unsafe { narrow() },
+        // SAFETY: an `Isa` of this level exists only on processors with AVX-512.
         Level::Avx512 => unsafe { wide() },
         _ => return None,
     };

@@ -6,7 +6,7 @@ use crate::epilogue::Epilogue;
 use crate::isa::{Isa, Level};
 use crate::reference;
 
-/// Columns of a panel of packed weights: two 256-bit vectors, one cache line.
+/// Columns of a panel of packed weights for AVX2: two 256-bit vectors, one cache line.
 pub(crate) const PANEL: usize = 16;
 
 /// A `depth` x `columns` matrix of weights in the order in which one instruction set reads it.
@@ -28,8 +28,8 @@ impl PackedMatrix {
         assert_eq!(found, depth * columns, "{found} weights for a matrix of {depth} x {columns}");
         let values = match isa.level() {
             Level::Scalar | Level::Neon => Buffer::copy_of(weights),
-            Level::Avx2 => panels(weights, depth, columns),
-            Level::Avx512 => wide_panels(weights, depth, columns),
+            Level::Avx2 => panels(weights, depth, columns, |_| PANEL),
+            Level::Avx512 => panels(weights, depth, columns, wide_panel),
         };
         PackedMatrix { isa, depth, columns, values }
     }
@@ -50,22 +50,32 @@ impl PackedMatrix {
     }
 }
 
-/// One panel after another, each with its [`PANEL`] columns together for each row; missing columns are zero.
-fn panels(weights: &[f32], depth: usize, columns: usize) -> Buffer<f32> {
-    let mut values = Buffer::zeros(columns.div_ceil(PANEL) * depth * PANEL);
-    for (row, weights) in weights.chunks_exact(columns.max(1)).enumerate() {
-        for (panel, weights) in weights.chunks(PANEL).enumerate() {
-            values[(panel * depth + row) * PANEL..][..weights.len()].copy_from_slice(weights);
-        }
+/// Columns of the next panel for AVX-512, where so many are left: two 512-bit vectors, but never one at the end of several.
+pub(crate) fn wide_panel(columns: usize) -> usize {
+    const LANES: usize = 16;
+    match columns.div_ceil(LANES) {
+        1 => LANES,
+        3 => 3 * LANES,
+        _ => 2 * LANES,
     }
-    values
 }
 
-#[cfg(target_arch = "x86_64")]
-fn wide_panels(weights: &[f32], depth: usize, columns: usize) -> Buffer<f32> {
-    use crate::arch::avx512::gemm::{pack, packed_len};
-    let mut values = Buffer::zeros(packed_len(depth, columns));
-    pack(weights, depth, columns, &mut values);
+/// One panel after another, each with its columns together for each row; missing columns are zero. `width` gives the columns of
+/// the next panel from the number of those that are left.
+fn panels(weights: &[f32], depth: usize, columns: usize, width: impl Fn(usize) -> usize) -> Buffer<f32> {
+    let mut starts = vec![0];
+    while let Some(start) = starts.last().copied().filter(|start| *start < columns) {
+        starts.push(start + width(columns - start));
+    }
+    let mut values = Buffer::zeros(starts.last().map_or(0, |end| end * depth));
+    for panel in starts.windows(2) {
+        let (start, width) = (panel[0], panel[1] - panel[0]);
+        let end = columns.min(panel[1]);
+        let lines = values[start * depth..].chunks_exact_mut(width);
+        for (line, weights) in lines.zip(weights.chunks_exact(columns)) {
+            line[..end - start].copy_from_slice(&weights[start..end]);
+        }
+    }
     values
 }
 

@@ -6,6 +6,7 @@
 //! [`Isa`] value that the caller passes.
 
 mod arch;
+pub mod bands;
 pub mod buffer;
 pub mod convolution;
 pub mod depthwise;

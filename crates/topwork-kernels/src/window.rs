@@ -1,5 +1,7 @@
 //! Where a sliding kernel stands on a plane: sizes, strides and padding. Arithmetic on sizes only.
 
+use std::ops::Range;
+
 /// A kernel that slides over a plane of pixels. All pairs are (vertical, horizontal).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Window {
@@ -70,6 +72,23 @@ impl Window {
         self.kernel == (1, 1) && self.stride == (1, 1) && self.before == (0, 0) && self.after == (0, 0)
     }
 
+    /// The input rows that those output rows see, and the window that makes just these rows from just those.
+    pub(crate) fn band(&self, rows: Range<usize>) -> (Range<usize>, Window) {
+        let first = rows.start * self.stride.0;
+        let padding = self.before.0.saturating_sub(first);
+        let start = first.saturating_sub(self.before.0).min(self.input.0);
+        // From the first row under the kernel, padding included, to the last.
+        let height = if rows.is_empty() { 0 } else { (rows.len() - 1) * self.stride.0 + self.kernel.0 };
+        let end = (start + height.saturating_sub(padding)).min(self.input.0);
+        let window = Window {
+            input: (end - start, self.input.1),
+            before: (padding, self.before.1),
+            after: (height.saturating_sub(padding + end - start), self.after.1),
+            ..*self
+        };
+        (start..end, window)
+    }
+
     /// The kernel rows that lie within the input for that output row, and the first input row that they see.
     pub(crate) fn rows(&self, output_row: usize) -> Span {
         Span::new(output_row, self.input.0, self.kernel.0, self.stride.0, self.before.0)
@@ -122,6 +141,38 @@ mod tests {
             } else {
                 assert_eq!(found, expected, "input {input}, kernel {kernel}, stride {stride}");
             }
+        }
+    }
+
+    /// Each band's window has as many rows as asked for, each of which sees the same taps and input rows as in the whole.
+    #[test]
+    fn bands_see_what_the_whole_sees() {
+        for (input, kernel, stride, before, after) in [
+            (7, 3, 1, 1, 1),
+            (6, 5, 2, 1, 2),
+            (9, 5, 2, 2, 2),
+            (5, 5, 1, 2, 2),
+            (8, 1, 1, 0, 0),
+            (9, 1, 3, 0, 0),
+        ] {
+            let mut window = Window::padded((input, 4), (kernel, 3), (stride, 1), (before, 1));
+            window.after.0 = after;
+            let height = window.output().0;
+            for start in 0..height {
+                for end in start + 1..=height {
+                    let (seen, band) = window.band(start..end);
+                    assert_eq!(band.output(), (end - start, window.output().1), "{window:?} {start}..{end}");
+                    for row in start..end {
+                        let (whole, part) = (window.rows(row), band.rows(row - start));
+                        let shifted = Span { input: part.input + seen.start, ..part };
+                        assert_eq!(shifted, whole, "{window:?} {start}..{end}, row {row}");
+                    }
+                }
+            }
+            assert_eq!(
+                window.band(0..height).0,
+                0..window.rows(height - 1).input + window.rows(height - 1).to - window.rows(height - 1).from
+            );
         }
     }
 

@@ -7,6 +7,7 @@
 use std::cmp::Ordering;
 
 use topwork_kernels::Isa;
+use topwork_kernels::bands::{self, Layer, Weights};
 use topwork_kernels::convolution::{convolution, gathered_len};
 use topwork_kernels::depthwise::{PackedDepthwise, depthwise};
 use topwork_kernels::epilogue::{Activation, Epilogue};
@@ -79,17 +80,18 @@ fn report(cases: usize, failures: &[String]) {
 
 #[test]
 fn matrix_products_are_the_reference_s() {
-    // Around one and two tiles of 6 rows and panels of 16 columns (and half panels of 8), and more than one block.
-    let rows = [0, 1, 2, 5, 6, 7, 11, 12, 13, 49];
-    let columns = [0, 1, 7, 8, 9, 15, 16, 17, 24, 31, 32, 33, 40];
-    let depths = [0, 1, 2, 3, 16, 27, 64];
+    // Around one and two tiles (AVX2: 6 rows x 16 columns, AVX-512: 14 x 32, 9 x 48 and 14 x 16), with parts of a vector.
+    let rows = [0, 1, 2, 5, 6, 7, 9, 12, 13, 14, 15, 18, 19, 27, 28, 29, 49];
+    let columns = [0, 1, 7, 8, 9, 15, 16, 17, 24, 31, 32, 33, 40, 47, 48, 49, 64, 65, 80, 97];
+    let depths = [0, 1, 2, 3, 16, 27];
     let mut sizes = Vec::new();
     for row in rows {
         for column in columns {
             sizes.extend(depths.map(|depth| (row, depth, column)));
         }
     }
-    sizes.extend([(61, 1152, 24), (200, 1024, 17), (20_000, 3, 5)]);
+    // And more than one block of rows.
+    sizes.extend([(61, 1152, 24), (200, 1024, 17), (20_000, 3, 5), (1000, 64, 130)]);
     let (mut cases, mut failures) = (0, Vec::new());
     for isa in Isa::available() {
         for (index, &(rows, depth, columns)) in sizes.iter().enumerate() {
@@ -135,7 +137,7 @@ const WINDOWS: [(Pair, Pair, Option<Pair>); 13] = [
     ((4, 2), (3, 3), None),
 ];
 
-const PLANES: [Pair; 13] = [
+const PLANES: [Pair; 14] = [
     (0, 0),
     (1, 1),
     (1, 9),
@@ -149,6 +151,7 @@ const PLANES: [Pair; 13] = [
     (9, 10),
     (12, 13),
     (13, 21),
+    (6, 31),
 ];
 
 fn windows() -> impl Iterator<Item = Window> {
@@ -165,7 +168,7 @@ fn convolutions_are_the_reference_s() {
     let (mut cases, mut failures) = (0, Vec::new());
     for isa in Isa::available() {
         for (index, window) in windows().enumerate() {
-            for (channels, columns) in [(3, 32), (1, 1), (4, 17), (16, 24)] {
+            for (channels, columns) in [(3, 32), (1, 1), (4, 17), (16, 24), (5, 49)] {
                 let seed = (index * 31 + channels) as u64;
                 let depth = window.taps() * channels;
                 let outputs = window.output_pixels() * columns;
@@ -230,7 +233,7 @@ fn depthwise_convolutions_are_the_reference_s() {
     let (mut cases, mut failures) = (0, Vec::new());
     for isa in Isa::available() {
         for (index, window) in windows().enumerate() {
-            for channels in [0, 1, 7, 8, 9, 16, 17, 40] {
+            for channels in [0, 1, 7, 8, 9, 15, 16, 17, 33, 40] {
                 let seed = (index * 31 + channels) as u64;
                 let outputs = window.output_pixels() * channels;
                 let case = Case {
@@ -252,6 +255,90 @@ fn depthwise_convolutions_are_the_reference_s() {
                 };
                 cases += 1;
                 failures.extend(case.check(plain, kernel).err());
+            }
+        }
+    }
+    report(cases, &failures);
+}
+
+/// A first layer or an expansion, a depthwise and a pointwise layer: the bits that they give one after the other.
+#[test]
+fn bands_give_the_same_bits() {
+    let (mut cases, mut failures) = (0, Vec::new());
+    for isa in Isa::available() {
+        for (index, (first, second, channels)) in [
+            (Window::same((224, 120), (3, 3), (2, 2)), Window::same((112, 60), (3, 3), (1, 1)), [3, 32, 16]),
+            (Window::same((112, 60), (1, 1), (1, 1)), Window::same((112, 60), (3, 3), (2, 2)), [16, 96, 24]),
+            (Window::same((56, 56), (1, 1), (1, 1)), Window::same((56, 56), (5, 5), (2, 2)), [24, 144, 24]),
+            (Window::same((55, 63), (1, 1), (1, 1)), Window::same((55, 63), (5, 5), (1, 1)), [24, 144, 24]),
+            (Window::same((7, 7), (1, 1), (1, 1)), Window::same((7, 7), (5, 5), (1, 1)), [24, 48, 20]),
+            (Window::same((1, 3), (1, 1), (1, 1)), Window::same((1, 3), (3, 3), (2, 2)), [1, 5, 7]),
+        ]
+        .into_iter()
+        .enumerate()
+        {
+            let [before, wide, after] = channels;
+            let third = Window::same(second.output(), (1, 1), (1, 1));
+            let depth = first.taps() * before;
+            let weights = PackedMatrix::new(isa, &values(depth * wide, 1), depth, wide);
+            let each = PackedDepthwise::new(isa, &values(second.taps() * wide, 2), second.taps(), wide);
+            let last = PackedMatrix::new(isa, &values(wide * after, 3), wide, after);
+            let (bias, input) = (values(wide.max(after), 4), values(first.input_pixels() * before, 5));
+            let skip = (index % 2 == 0).then(|| values(third.output_pixels() * after, 6));
+            let layers = [
+                Layer {
+                    window: first,
+                    weights: Weights::Matrix(&weights),
+                    bias: &bias[..wide],
+                    activation: Activation::Relu6,
+                },
+                Layer {
+                    window: second,
+                    weights: Weights::Depthwise(&each),
+                    bias: &bias[..wide],
+                    activation: Activation::Relu,
+                },
+                Layer {
+                    window: third,
+                    weights: Weights::Matrix(&last),
+                    bias: &bias[..after],
+                    activation: Activation::Linear,
+                },
+            ];
+            for count in 1..=layers.len() {
+                let layers = &layers[..count];
+                let skip = skip.as_deref().filter(|_| count == 3);
+                let mut gathered = vec![f32::NAN; gathered_len(&first, before)];
+                let mut expected = input.clone();
+                for (index, layer) in layers.iter().enumerate() {
+                    let residual = skip.filter(|_| index == 2);
+                    let epilogue = Epilogue { bias: layer.bias, residual, activation: layer.activation };
+                    let mut output = vec![f32::NAN; layer.window.output_pixels() * layer.bias.len()];
+                    match layer.weights {
+                        Weights::Matrix(weights) => {
+                            convolution(
+                                &layer.window,
+                                weights,
+                                &expected,
+                                &mut gathered,
+                                &epilogue,
+                                &mut output,
+                            );
+                        }
+                        Weights::Depthwise(weights) => {
+                            depthwise(&layer.window, weights, &expected, &epilogue, &mut output);
+                        }
+                    }
+                    expected = output;
+                }
+                let mut found = vec![f32::NAN; expected.len()];
+                let mut between = vec![f32::NAN; bands::len(layers)];
+                bands::run(layers, &input, skip, &mut between, &mut gathered, &mut found);
+                cases += 1;
+                let same = expected.iter().zip(&found).all(|(one, other)| one.to_bits() == other.to_bits());
+                if !same {
+                    failures.push(format!("{} {count} layers of case {index}", isa.name()));
+                }
             }
         }
     }

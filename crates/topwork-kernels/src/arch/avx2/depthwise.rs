@@ -102,6 +102,7 @@ impl Row<'_> {
     }
 
     /// `P` pixels from column `x` on; of the input pixels that they see, those `inside` exist. `EDGE`: not all do.
+    #[inline(never)]
     #[target_feature(enable = "avx2,fma")]
     fn tile<const K: usize, const S: usize, const P: usize, const EDGE: bool>(
         &mut self,

@@ -2,6 +2,9 @@
 //! value, and 12 independent sums hide the latency of two multiply-adds a cycle (4 cycles each). Loads a step:
 //! 2 of weights and 6 of input for 12 multiply-adds, which leaves the load ports a quarter free.
 //!
+//! While the rows pass one panel, each step asks for a piece of the next: the weights of a network lie in the third-level
+//! cache or in memory.
+//!
 //! Rows are taken in blocks whose input and output stay in the second-level cache while all panels of weights pass.
 
 use std::arch::x86_64::*;
@@ -44,12 +47,26 @@ pub(crate) fn matrix_product(
                 let at = row * columns + place.column;
                 let residual = epilogue.residual.map(|all| &all[at..]);
                 // SAFETY: the assertion above: this processor has AVX2 and FMA.
-                unsafe { tile_of_height(height, depth, input, weights, &place, residual, &mut output[at..]) };
+                let (from, pace) = (weights.len() + tile * weights.len() / tiles, PANEL / tiles);
+                let weights = Weights { panel: weights, next: from, pace };
+                let output = &mut output[at..];
+                // SAFETY: the assertion above: this processor has AVX2 and FMA.
+                unsafe { tile_of_height(height, depth, input, weights, &place, residual, output) };
                 row += height;
             }
         }
         from += count;
     }
+}
+
+/// A panel, and the part of the next one that a tile asks for: all tiles of the panel together ask for all of it.
+#[derive(Clone, Copy)]
+struct Weights<'a> {
+    panel: &'a [f32],
+    /// Where that part begins, from the start of this panel.
+    next: usize,
+    /// Values of it a step.
+    pace: usize,
 }
 
 /// The columns of the output that one panel makes, and what happens to them.
@@ -76,7 +93,7 @@ fn tile_of_height(
     height: usize,
     depth: usize,
     input: &[f32],
-    weights: &[f32],
+    weights: Weights,
     place: &Place,
     residual: Option<&[f32]>,
     output: &mut [f32],
@@ -104,20 +121,24 @@ fn tile_of_height(
 fn tile<const R: usize, const V: usize>(
     depth: usize,
     input: &[f32],
-    weights: &[f32],
+    weights: Weights,
     place: &Place,
     residual: Option<&[f32]>,
     output: &mut [f32],
 ) {
     let end = (R - 1) * place.stride + place.width;
-    assert!(input.len() == R * depth && weights.len() == depth * PANEL && output.len() >= end);
+    assert!(input.len() == R * depth && weights.panel.len() == depth * PANEL && output.len() >= end);
     assert!(V * LANES <= PANEL && residual.is_none_or(|residual| residual.len() >= end));
     let mut sums = [[_mm256_setzero_ps(); V]; R];
+    let mut next = weights.panel.as_ptr().wrapping_add(weights.next);
     for step in 0..depth {
+        // No more than a hint, so the end of the weights is not looked for.
+        _mm_prefetch::<_MM_HINT_T0>(next.cast());
+        next = next.wrapping_add(weights.pace);
         let mut line = [_mm256_setzero_ps(); V];
         for (vector, line) in line.iter_mut().enumerate() {
-            // SAFETY: step < depth and (vector + 1) * LANES <= PANEL, so this ends within `weights`.
-            *line = unsafe { _mm256_loadu_ps(weights.as_ptr().add(step * PANEL + vector * LANES)) };
+            // SAFETY: step < depth and (vector + 1) * LANES <= PANEL, so this ends within the panel.
+            *line = unsafe { _mm256_loadu_ps(weights.panel.as_ptr().add(step * PANEL + vector * LANES)) };
         }
         for (row, sums) in sums.iter_mut().enumerate() {
             // SAFETY: row < R and step < depth: within the R * depth values of `input`.

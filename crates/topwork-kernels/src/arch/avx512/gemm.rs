@@ -3,15 +3,19 @@
 //! the planes of networks for 224 x 224 photos are multiples of 7 or 14 pixels, so no tile is a sliver. The last panel
 //! of an odd number of vectors has 48 columns x 9 rows (27 sums), or 16 columns if it is the only one.
 //!
+//! While the rows pass one panel, each step asks for a piece of the next: the weights of a network lie in the third-level
+//! cache or in memory, and where there are few rows (7 x 7 pixels) waiting for them would take half of the time.
+//!
 //! Rows are taken in blocks whose input and output stay in the second-level cache while all panels of weights pass; where
 //! all weights fit the first level, in small blocks whose output is still there when its next columns come.
 
 use std::arch::x86_64::*;
 
 use crate::epilogue::Epilogue;
+use crate::gemm::wide_panel;
 use crate::isa::{Isa, Level};
 
-pub(crate) const LANES: usize = 16;
+const LANES: usize = 16;
 
 /// Rows of a tile of one, two and three vectors.
 const ROWS: [usize; 3] = [14, 14, 9];
@@ -25,33 +29,6 @@ const BLOCK: usize = 64 * 1024;
 
 /// Weights that stay in the first-level cache: 24 KiB.
 const FEW_WEIGHTS: usize = 6 * 1024;
-
-/// Vectors in the next panel, where so many are left: two, but never one at the end of several.
-fn next_panel(vectors: usize) -> usize {
-    match vectors {
-        1 => 1,
-        3 => 3,
-        _ => 2,
-    }
-}
-
-/// The number of values that [`pack`] makes.
-pub(crate) fn packed_len(depth: usize, columns: usize) -> usize {
-    columns.next_multiple_of(LANES) * depth
-}
-
-/// One panel after another, each with its columns together for each row of `weights`; missing columns are left as they are.
-pub(crate) fn pack(weights: &[f32], depth: usize, columns: usize, packed: &mut [f32]) {
-    let mut column = 0;
-    while column < columns {
-        let width = next_panel((columns - column).div_ceil(LANES)) * LANES;
-        let (end, panel) = (columns.min(column + width), &mut packed[column * depth..]);
-        for (row, panel) in panel.chunks_exact_mut(width).take(depth).enumerate() {
-            panel[..end - column].copy_from_slice(&weights[row * columns..][column..end]);
-        }
-        column += width;
-    }
-}
 
 /// See [`crate::gemm::matrix_product`], which has checked the sizes; `weights` as packed by [`pack`].
 pub(crate) fn matrix_product(
@@ -116,11 +93,10 @@ impl<'a> Panel<'a> {
         stride: usize,
     ) -> Panel<'a> {
         let columns = epilogue.bias.len();
-        let vectors = next_panel((columns - column).div_ceil(LANES));
-        let width = vectors * LANES;
+        let width = wide_panel(columns - column);
         Panel {
             weights: &weights[column * depth..][..width * depth],
-            vectors,
+            vectors: width / LANES,
             stride,
             bias: &epilogue.bias[column..columns.min(column + width)],
             range: epilogue.activation.range(),
@@ -136,6 +112,15 @@ impl<'a> Panel<'a> {
     pub(super) fn columns(&self) -> usize {
         self.vectors * LANES
     }
+}
+
+/// The part of the next panel that one tile of this panel asks for: all tiles together ask for all of it.
+#[derive(Clone, Copy)]
+struct Ahead {
+    /// From the start of this panel.
+    from: usize,
+    /// Values a step.
+    pace: usize,
 }
 
 /// `count` rows of output, the first at `output[0]`: as many tiles as needed, of sizes that differ by one at most, so that
@@ -155,7 +140,9 @@ pub(super) fn rows_of(
         let height = count / tiles + usize::from(tile < count % tiles);
         let at = row * panel.stride;
         let residual = residual.map(|all| &all[at..]);
-        tile_of_height(height, source, &input[row * source.row..], panel, residual, &mut output[at..]);
+        let length = panel.weights.len();
+        let ahead = Ahead { from: length + tile * length / tiles, pace: panel.columns() / tiles };
+        tile_of_height(height, source, &input[row * source.row..], panel, ahead, residual, &mut output[at..]);
         row += height;
     }
 }
@@ -166,6 +153,7 @@ fn tile_of_height(
     source: &Source,
     input: &[f32],
     panel: &Panel,
+    ahead: Ahead,
     residual: Option<&[f32]>,
     output: &mut [f32],
 ) {
@@ -182,7 +170,7 @@ fn tile_of_height(
         2: 1 2 3 4 5 6 7 8 9 10 11 12 13 14;
         3: 1 2 3 4 5 6 7 8 9;
     };
-    run(source, input, panel, residual, output);
+    run(source, input, panel, ahead, residual, output);
 }
 
 /// `R` rows x `V` vectors of output, the first at `output[0]`.
@@ -192,6 +180,7 @@ fn tile<const R: usize, const V: usize>(
     source: &Source,
     input: &[f32],
     panel: &Panel,
+    ahead: Ahead,
     residual: Option<&[f32]>,
     output: &mut [f32],
 ) {
@@ -206,6 +195,7 @@ fn tile<const R: usize, const V: usize>(
     let bias: [__m512; V] = std::array::from_fn(|vector| unsafe {
         _mm512_maskz_loadu_ps(masks[vector], panel.bias.as_ptr().wrapping_add(vector * LANES))
     });
+    let mut next = panel.weights.as_ptr().wrapping_add(ahead.from);
     let mut sums = [bias; R];
     if let Some(residual) = residual {
         for (row, sums) in sums.iter_mut().enumerate() {
@@ -235,6 +225,9 @@ fn tile<const R: usize, const V: usize>(
                 }
             }
             line = line.wrapping_add(V * LANES);
+            // No more than a hint, so the end of the weights is not looked for.
+            _mm_prefetch::<_MM_HINT_T0>(next.cast());
+            next = next.wrapping_add(ahead.pace);
             for head in heads.iter_mut() {
                 *head = head.wrapping_add(1);
             }
