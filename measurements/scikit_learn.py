@@ -47,7 +47,7 @@ def train(data, out, *options):
 def features(root, rows):
     """N x D, in the order of the rows, by topwork's own line."""
     paths = "".join(f"{root / row['filename']}\n" for row in rows)
-    output = subprocess.run([FEATURES], input=paths.encode(), stdout=subprocess.PIPE, check=True).stdout
+    output = subprocess.run([FEATURES, "int8"], input=paths.encode(), stdout=subprocess.PIPE, check=True).stdout
     return np.frombuffer(output, "<f4").reshape(len(rows), -1).astype(np.float64)
 
 

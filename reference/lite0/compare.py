@@ -31,7 +31,7 @@ LEAST_COSINE = 0.9999
 LEAST_EQUAL_SHARE = 0.999
 FEATURES, CLASSES = 1280, 1000
 FOLDER = original.REPOSITORY / "../shared/data/cats-and-dogs/test_set"
-PROGRAM = "cargo run --quiet --release -p topwork --example features_from_pixels"
+PROGRAM = "cargo run --quiet --release -p topwork --example features_from_pixels f32"
 
 
 def pixels(path, preprocessing):
