@@ -57,7 +57,7 @@ impl Axis {
     pub(crate) fn plan(&mut self, filter: Filter, source: usize, target: usize, first: usize, len: usize) {
         // Sources are counted in 32 bits; targets, of which only the crop is made, by whole numbers of an f64.
         assert!((1..=i32::MAX as usize).contains(&source), "{source} pixels");
-        assert!((1..=1 << 52).contains(&target), "to {target} pixels");
+        assert!((1..=1 << 52).contains(&(target as u64)), "to {target} pixels");
         assert!(len > 0 && first < target && len <= target - first, "crop {first}+{len} of {target} pixels");
         (self.source, self.target) = (source, target);
         self.starts.clear();

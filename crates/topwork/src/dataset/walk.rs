@@ -178,9 +178,9 @@ pub(super) fn walk(folder: &Path, prefix: &str, above: &[&Path]) -> Result<Found
     let mut real = vec![(folder.to_path_buf(), prefix.to_string(), 0)];
     let mut linked = std::collections::VecDeque::new();
     while let Some((folder, prefix, depth)) = real.pop().or_else(|| linked.pop_front()) {
-        match identity(&folder) {
-            Ok(identity) if entered.insert(identity) => {}
-            Ok(_) => {
+        match identity(&folder).map(|identity| entered.insert(identity)) {
+            Ok(true) => {}
+            Ok(false) => {
                 found.skip(prefix, folder, "loop", "a folder that is read already");
                 continue;
             }
