@@ -1,4 +1,4 @@
-//! Pixels and features stay, bit by bit, what they were when `NUMERICS_VERSION` was last raised: features that the
+//! Pixels, features and answers stay, bit by bit, what they were when `NUMERICS_VERSION` was last raised: features that the
 //! store keeps from earlier versions are mixed with new ones for as long as that number stands.
 //!
 //! The digests are the same on every machine: decoding, resampling and the network on bytes are integer arithmetic and
@@ -7,14 +7,15 @@
 //! functions come from the system, and no size of a cache or number of threads changes the order of a sum.
 #![allow(clippy::unwrap_used, clippy::print_stderr)]
 
+#[path = "../examples/digests/stops.rs"]
+mod stops;
+
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::path::Path;
 use topwork::backbone::backbone;
-use topwork::features::{Extractor, NUMERICS_VERSION};
-use topwork::photo::{Limits, Photo, decode};
-use topwork::preprocess::Scratch;
-use topwork::{DEFAULT_BACKBONE, Isa, Precision};
+use topwork::features::NUMERICS_VERSION;
+use topwork::{Classifier, DEFAULT_BACKBONE, Isa, Precision};
 
 /// The names that [`Isa::named`] may know. What another machine has recorded is compared only where it can be.
 const INSTRUCTION_SETS: [&str; 3] = ["scalar", "avx2", "avx512"];
@@ -57,59 +58,35 @@ fn photos() -> BTreeMap<String, Vec<u8>> {
     photos
 }
 
-fn hex(bytes: &[u8]) -> String {
-    blake3::hash(bytes).to_hex().to_string()
-}
-
 /// A digest for every stop of the line: what it is of → BLAKE3 in hexadecimal.
 fn digests() -> BTreeMap<String, String> {
     let mut digests = BTreeMap::new();
-    let extractors: Vec<Extractor> = Isa::available()
+    let classifiers: Vec<Classifier> = Isa::available()
         .into_iter()
         .flat_map(|isa| Precision::ALL.map(|precision| (precision, isa)))
         // No f32 of sets whose digests are not recorded.
         .filter(|(precision, isa)| *precision == Precision::Int8 || INSTRUCTION_SETS.contains(&isa.name()))
-        .map(|(precision, isa)| Extractor::new(backbone(DEFAULT_BACKBONE, precision, isa).unwrap()))
+        .map(|(precision, isa)| backbone(DEFAULT_BACKBONE, precision, isa).unwrap())
+        .map(|backbone| Classifier::imagenet(backbone).unwrap())
         .collect();
+    let mut differing = Vec::new();
     for (name, bytes) in photos() {
-        // Files that are refused have no pixels; which ones those are is for `photos.rs` to say.
-        let Ok(photo) = decode(&bytes, &Limits::default()) else { continue };
-        let Photo { width, height, pixels } = &photo;
-        let sized = [&width.to_le_bytes()[..], &height.to_le_bytes(), pixels].concat();
-        digests.insert(format!("pixels {name}"), hex(&sized));
-        for extractor in &extractors {
-            let mut crop = vec![0; extractor.preprocess().len()];
-            extractor.preprocess().pixels(&photo, extractor.isa(), &mut Scratch::default(), &mut crop);
-            let crop = hex(&crop);
-            let before = digests.insert(format!("crop {name}"), crop.clone());
-            assert!(
-                before.is_none_or(|before| before == crop),
-                "{name}: instruction sets resample differently"
-            );
+        for classifier in &classifiers {
+            // Files that are refused have no pixels; which ones those are is for `photos.rs` to say.
+            let Ok(pixels) = stops::pixels(classifier, &bytes) else { continue };
+            let mut stops = pixels.to_vec();
             if THROUGH_THE_NETWORK.contains(&name.as_str()) {
-                let mut features = vec![0.0; extractor.feature_dim()];
-                extractor
-                    .features_from_bytes(
-                        &bytes,
-                        &mut extractor.workspace(),
-                        &mut Default::default(),
-                        &mut features,
-                    )
-                    .unwrap();
-                let bits: Vec<u8> = features.iter().flat_map(|value| value.to_le_bytes()).collect();
-                let kind = match extractor.precision() {
-                    Precision::Int8 => "int8",
-                    Precision::F32 => extractor.isa().name(),
-                };
-                let before = digests.insert(format!("features {kind} {name}"), hex(&bits));
-                assert!(
-                    before.is_none_or(|before| before == hex(&bits)),
-                    "{name}: {} gives other features in int8",
-                    extractor.isa().name()
-                );
+                stops.extend(stops::answer(classifier, &bytes).unwrap());
+            }
+            for (what, digest) in stops {
+                let before = digests.insert(format!("{what} {name}"), digest.clone());
+                if before.is_some_and(|before| before != digest) {
+                    differing.push(format!("{what} {name} on {}", classifier.extractor().isa().name()));
+                }
             }
         }
     }
+    assert!(differing.is_empty(), "instruction sets differ: {differing:#?}");
     digests
 }
 
@@ -135,7 +112,7 @@ fn pixels_and_features_stay_as_they_are_until_the_version_is_raised() {
     let elsewhere = |what: &str| {
         INSTRUCTION_SETS
             .iter()
-            .any(|name| what.starts_with(&format!("features {name} ")) && Isa::named(name).is_none())
+            .any(|name| what.split(' ').nth(1) == Some(name) && Isa::named(name).is_none())
     };
     let changed: Vec<&String> = expected
         .iter()
@@ -153,7 +130,7 @@ fn pixels_and_features_stay_as_they_are_until_the_version_is_raised() {
             INSTRUCTION_SETS.into_iter().filter(|name| Isa::named(name).is_none()).collect();
         assert!(missing.is_empty(), "record on a machine that has {missing:?}, too");
         let mut text = format!(
-            "# BLAKE3 of pixels, of the network's input and of the bits of features; see tests/numerics.rs.\n\
+            "# BLAKE3 of pixels, of the network's input, and of the bits of features and of ImageNet's probabilities; see tests/numerics.rs.\n\
              NUMERICS_VERSION {NUMERICS_VERSION}\n"
         );
         for (what, digest) in &found {

@@ -13,7 +13,7 @@ use std::collections::BTreeMap;
 use crate::error::{Error, ErrorKind, Result};
 
 /// The largest file that is read.
-const MAX_BYTES: usize = 4 << 30;
+const MAX_BYTES: u64 = 4 << 30;
 
 /// The largest number of tensors in a file.
 const MAX_TENSORS: usize = 20_000;
@@ -48,7 +48,7 @@ impl Weights {
     /// [`ErrorKind::Weights`] if the format is unknown, the file damaged, too large, of another element type, or if a
     /// value is not finite; the message names the tensor.
     pub fn from_bytes(bytes: &[u8]) -> Result<Weights> {
-        if bytes.len() > MAX_BYTES {
+        if bytes.len() as u64 > MAX_BYTES {
             return Err(refused(format!("{} bytes of weights; the limit is {MAX_BYTES}", bytes.len())));
         }
         if safetensors::recognises(bytes) {
