@@ -110,9 +110,7 @@ fn pixels_and_features_stay_as_they_are_until_the_version_is_raised() {
     };
     // What a machine without that instruction set cannot compute.
     let elsewhere = |what: &str| {
-        INSTRUCTION_SETS
-            .iter()
-            .any(|name| what.split(' ').nth(1) == Some(name) && Isa::named(name).is_none())
+        INSTRUCTION_SETS.iter().any(|name| what.split(' ').nth(1) == Some(name) && Isa::named(name).is_none())
     };
     let changed: Vec<&String> = expected
         .iter()

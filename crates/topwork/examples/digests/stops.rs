@@ -43,7 +43,8 @@ pub(crate) fn answer(classifier: &Classifier, bytes: &[u8]) -> Result<[Stop; 2],
 /// All of them, a line each, with the photo's name; or the reason why it is refused.
 #[allow(dead_code, reason = "the test has its own order")]
 pub(crate) fn lines(classifier: &Classifier, name: &str, bytes: &[u8]) -> String {
-    let stops = pixels(classifier, bytes).and_then(|pixels| Ok([pixels, answer(classifier, bytes)?].concat()));
+    let stops =
+        pixels(classifier, bytes).and_then(|pixels| Ok([pixels, answer(classifier, bytes)?].concat()));
     match stops {
         Ok(stops) => stops.iter().map(|(what, digest)| format!("{what} {name} {digest}\n")).collect(),
         Err(unreadable) => format!("refused {name} {:?}\n", unreadable.reason),
