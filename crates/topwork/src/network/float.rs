@@ -1,6 +1,9 @@
 //! The network in f32: batch norms folded, weights packed for an instruction set.
 
+use std::ops::Range;
+
 use topwork_kernels::Isa;
+use topwork_kernels::bands::{self, Layer, Weights};
 use topwork_kernels::convolution::{convolution, gathered_len};
 use topwork_kernels::depthwise::{PackedDepthwise, depthwise};
 use topwork_kernels::epilogue::{Activation, Epilogue};
@@ -18,6 +21,10 @@ pub(super) struct Engine {
     kernels: Vec<Kernel>,
     /// Values that the layers need for gathered rows.
     pub(super) gathered: usize,
+    /// Layers that run together, in bands of rows.
+    pub(super) units: Vec<Range<usize>>,
+    /// Values that lie between the layers of a unit at a time.
+    pub(super) between: usize,
 }
 
 #[derive(Debug)]
@@ -52,7 +59,54 @@ impl Engine {
                 }
             });
         }
-        Engine { table: Box::new(table(&graph.normalisation)), kernels, gathered }
+        let table = Box::new(table(&graph.normalisation));
+        let mut engine = Engine { table, kernels, gathered, units: units(graph), between: 0 };
+        let between = engine.units.iter().map(|unit| engine.with_unit(unit, bands::len));
+        engine.between = between.max().unwrap_or(0);
+        engine
+    }
+
+    /// Hands the layers of a unit to `look`.
+    fn with_unit<T>(&self, unit: &Range<usize>, look: impl FnOnce(&[Layer]) -> T) -> T {
+        let layer = |number: usize| match &self.kernels[number.min(unit.end - 1)] {
+            Kernel::Convolution { window, weights, bias, activation } => Some(Layer {
+                window: *window,
+                weights: Weights::Matrix(weights),
+                bias,
+                activation: *activation,
+            }),
+            Kernel::Depthwise { window, weights, bias, activation } => Some(Layer {
+                window: *window,
+                weights: Weights::Depthwise(weights),
+                bias,
+                activation: *activation,
+            }),
+            Kernel::GlobalAverage => None,
+        };
+        let [Some(first), Some(second), Some(third)] =
+            [layer(unit.start), layer(unit.start + 1), layer(unit.start + 2)]
+        else {
+            return look(&[]);
+        };
+        look(&[first, second, third][..unit.len()])
+    }
+
+    /// The layers of a unit, to the output of the last.
+    pub(super) fn unit(
+        &self,
+        unit: &Range<usize>,
+        input: &[f32],
+        residual: Option<&[f32]>,
+        (between, gathered): (&mut [f32], &mut [f32]),
+        output: &mut [f32],
+    ) {
+        if let Kernel::GlobalAverage = self.kernels[unit.start] {
+            return global_average(input, output);
+        }
+        self.with_unit(unit, |layers| {
+            let between = &mut between[..bands::len(layers)];
+            bands::run(layers, input, residual, between, gathered, output);
+        });
     }
 
     /// Pixels to the first layer's input.
@@ -81,6 +135,43 @@ impl Engine {
             Kernel::GlobalAverage => global_average(input, output),
         }
     }
+}
+
+/// A depthwise convolution runs with the layers before and after it, if only they read each other's output and nothing is
+/// added in between; every other layer by itself.
+fn units(graph: &Graph) -> Vec<Range<usize>> {
+    let operations = &graph.operations;
+    let depthwise = |number: usize| match &operations[number].kind {
+        OperationKind::Convolution(_, layer) => layer.groups == Groups::Depthwise,
+        OperationKind::GlobalAverage => false,
+    };
+    let residual = |number: usize| match &operations[number].kind {
+        OperationKind::Convolution(_, layer) => layer.residual,
+        OperationKind::GlobalAverage => None,
+    };
+    // The tensor that operation `number` makes has the number `number + 1`.
+    let private = |number: usize| {
+        let readers = (0..operations.len()).filter(|reader| {
+            let node = number + 1;
+            operations[*reader].input.0 == node || residual(*reader).is_some_and(|skip| skip.0 == node)
+        });
+        readers.eq([number + 1])
+    };
+    let plain = |number: usize| {
+        matches!(operations[number].kind, OperationKind::Convolution(..)) && !depthwise(number)
+    };
+    let mut units = Vec::new();
+    let mut start = 0;
+    while start < operations.len() {
+        let together = start + 2 < operations.len()
+            && (plain(start) && depthwise(start + 1) && plain(start + 2))
+            && (private(start) && private(start + 1))
+            && (residual(start).is_none() && residual(start + 1).is_none());
+        let end = if together { start + 3 } else { start + 1 };
+        units.push(start..end);
+        start = end;
+    }
+    units
 }
 
 /// What each pixel value of each channel becomes.

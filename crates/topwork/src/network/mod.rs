@@ -21,6 +21,8 @@ pub use precision::Precision;
 pub use ranges::Ranges;
 pub use topwork_kernels::epilogue::Activation;
 
+use std::ops::Range;
+
 use topwork_kernels::Isa;
 use topwork_kernels::buffer::Buffer;
 
@@ -61,7 +63,7 @@ pub struct Arena {
 
 #[derive(Debug)]
 enum Memory {
-    Float { input: Buffer<f32>, buffers: Vec<Buffer<f32>>, gathered: Buffer<f32> },
+    Float { input: Buffer<f32>, buffers: Vec<Buffer<f32>>, between: Buffer<f32>, gathered: Buffer<f32> },
     Int8 { buffers: Vec<Buffer<u8>>, gathered: Buffer<u8> },
 }
 
@@ -124,7 +126,13 @@ impl Network {
             .collect();
         let readers =
             routes.iter().map(|route| [Some(route.input), route.residual].into_iter().flatten().collect());
-        let readers: Vec<Vec<usize>> = [Vec::new()].into_iter().chain(readers).collect();
+        let mut readers: Vec<Vec<usize>> = [Vec::new()].into_iter().chain(readers).collect();
+        if let Engine::Float(engine) = &engine {
+            // The last layer of a unit writes while the first still reads.
+            for unit in &engine.units {
+                readers[unit.end].push(routes[unit.start].input);
+            }
+        }
         // The input has a place of its own.
         let sizes: Vec<usize> = [0].into_iter().chain(graph.shapes.iter().skip(1).map(Shape::len)).collect();
         let slots = plan::place(&sizes, &readers);
@@ -166,6 +174,7 @@ impl Network {
             Engine::Float(engine) => Memory::Float {
                 input: Buffer::zeros(self.input.len()),
                 buffers: sizes().map(Buffer::zeros).collect(),
+                between: Buffer::zeros(engine.between),
                 gathered: Buffer::zeros(engine.gathered),
             },
             Engine::Int8(engine) => Memory::Int8 {
@@ -182,7 +191,10 @@ impl Network {
     /// # Panics
     /// If `pixels`, `out` or the arena are not of this network's sizes.
     pub fn features(&self, pixels: &[u8], arena: &mut Arena, out: &mut [f32]) {
-        self.trace(pixels, arena, out, |_, _| ());
+        let (given, wanted) = (pixels.len(), self.input.len());
+        assert_eq!(given, wanted, "{given} bytes of pixels for an input of {:?}", self.input);
+        arena.pixels().copy_from_slice(pixels);
+        self.run(arena, out);
     }
 
     /// The features of the photo whose bytes stand in [`Arena::pixels`], which are used up.
@@ -190,7 +202,21 @@ impl Network {
     /// # Panics
     /// If `out` or the arena are not of this network's sizes.
     pub fn run(&self, arena: &mut Arena, out: &mut [f32]) {
-        self.each_layer(arena, out, |_, _| ());
+        let Arena { pixels, memory } = arena;
+        let (Engine::Float(engine), Memory::Float { input, buffers, between, gathered }) =
+            (&self.engine, memory)
+        else {
+            return self.each_layer(arena, out, |_, _| ());
+        };
+        assert_eq!(out.len(), self.feature_dim(), "room for {} features", out.len());
+        assert_eq!(pixels.len(), self.input.len(), "another network's arena");
+        engine.input(pixels, input);
+        self.walk(input, buffers, engine.units.iter().cloned(), |unit, input, residual, output| {
+            engine.unit(&unit, input, residual, (&mut *between, &mut *gathered), output);
+            if unit.end == self.layers.len() {
+                out.copy_from_slice(output);
+            }
+        });
     }
 
     /// As [`features`](Network::features), and shows each layer's output to `look`.
@@ -216,9 +242,10 @@ impl Network {
         assert_eq!(pixels.len(), self.input.len(), "another network's arena");
         let last = self.layers.len().checked_sub(1);
         match (&self.engine, memory) {
-            (Engine::Float(engine), Memory::Float { input: first, buffers, gathered }) => {
+            (Engine::Float(engine), Memory::Float { input: first, buffers, gathered, .. }) => {
                 engine.input(pixels, first);
-                self.walk(first, buffers, |number, input, residual, output| {
+                self.walk(first, buffers, self.single(), |unit, input, residual, output| {
+                    let number = unit.start;
                     engine.layer(number, input, residual, gathered, output);
                     look(&self.layers[number], Values::F32(output));
                     if Some(number) == last {
@@ -228,7 +255,8 @@ impl Network {
             }
             (Engine::Int8(engine), Memory::Int8 { buffers, gathered }) => {
                 engine.input(pixels);
-                self.walk(pixels, buffers, |number, input, residual, output| {
+                self.walk(pixels, buffers, self.single(), |unit, input, residual, output| {
+                    let number = unit.start;
                     engine.layer(number, input, residual, gathered, output, out);
                     let layer = &self.layers[number];
                     let scale = engine.scales[number + 1];
@@ -248,28 +276,37 @@ impl Network {
         }
     }
 
-    /// Calls `run` for each layer, in their order, with its number, input, skip connection and room for its output.
+    /// Each layer by itself.
+    fn single(&self) -> impl Iterator<Item = Range<usize>> + use<> {
+        (0..self.layers.len()).map(|number| number..number + 1)
+    }
+
+    /// Calls `run` for each unit of layers, in their order, with the input of the first, the skip connection of the last
+    /// and room for its output.
     fn walk<T: Copy + Default>(
         &self,
         first: &[T],
         buffers: &mut [Buffer<T>],
-        mut run: impl FnMut(usize, &[T], Option<&[T]>, &mut [T]),
+        units: impl Iterator<Item = Range<usize>>,
+        mut run: impl FnMut(Range<usize>, &[T], Option<&[T]>, &mut [T]),
     ) {
         assert!(
             buffers.iter().map(|buffer| buffer.len()).eq(self.slots.sizes.iter().copied()),
             "another network's arena"
         );
-        for (number, (route, layer)) in self.routes.iter().zip(&self.layers).enumerate() {
-            let slot = self.slots.of_node[number + 1];
+        for unit in units {
+            let (start, last) = (unit.start, unit.end - 1);
+            let slot = self.slots.of_node[unit.end];
             // Out of the arena while it is written, so that the others can be read; no allocation.
             let mut written = std::mem::take(&mut buffers[slot]);
-            let output = &mut written[..layer.output.len()];
+            let output = &mut written[..self.layers[last].output.len()];
             let tensor = |node: usize, len: usize| match node {
                 0 => &first[..len],
                 _ => &buffers[self.slots.of_node[node]][..len],
             };
-            let residual = route.residual.map(|node| tensor(node, output.len()));
-            run(number, tensor(route.input, layer.input.len()), residual, output);
+            let residual = self.routes[last].residual.map(|node| tensor(node, output.len()));
+            let input = tensor(self.routes[start].input, self.layers[start].input.len());
+            run(unit, input, residual, output);
             buffers[slot] = written;
         }
     }

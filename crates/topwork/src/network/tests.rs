@@ -149,6 +149,48 @@ fn an_arena_remembers_nothing() {
     }
 }
 
+/// Two inverted-residual blocks so wide that their planes take several bands, with and without a skip.
+fn blocks() -> Graph {
+    let normalisation = Normalisation { mean: [127.0; 3], scale: [1.0 / 128.0; 3] };
+    let mut graph = Graph::new(150, 130, normalisation);
+    let mut node = graph.convolution("stem", graph.input(), layer([10, 3, 3, 3], 10));
+    for (index, (kernel, stride)) in [(3, 1), (5, 2)].into_iter().enumerate() {
+        let seed = 100 * index as u64;
+        let input = node;
+        node = graph.convolution("expand", node, layer([30, 10, 1, 1], seed + 20));
+        let each = layer([30, 1, kernel, kernel], seed + 30);
+        node =
+            graph.convolution("depthwise", node, Convolution { groups: Groups::Depthwise, stride, ..each });
+        let residual = (stride == 1).then_some(input);
+        let project = layer([10, 30, 1, 1], seed + 40);
+        let project = Convolution { residual, activation: Activation::Linear, ..project };
+        node = graph.convolution("project", node, project);
+    }
+    graph.global_average("average", node);
+    graph
+}
+
+/// `features` runs blocks in bands of rows, `trace` one layer after the other.
+#[test]
+fn bands_change_no_bit() {
+    for graph in [small(), blocks()] {
+        for isa in Isa::available() {
+            let network = Network::new(&graph, isa);
+            let mut arena = network.arena();
+            let (mut one, mut other) = (vec![0.0; network.feature_dim()], vec![0.0; network.feature_dim()]);
+            for seed in 0..2 {
+                let pixels = photo(&graph, seed);
+                network.features(&pixels, &mut arena, &mut one);
+                network.trace(&pixels, &mut arena, &mut other, |_, _| ());
+                let bits = |values: &[f32]| values.iter().map(|value| value.to_bits()).collect::<Vec<_>>();
+                assert_eq!(bits(&one), bits(&other), "{}, {} layers", isa.name(), network.layers().len());
+            }
+        }
+    }
+    let Engine::Float(engine) = Network::new(&blocks(), Isa::SCALAR).engine else { panic!("f32") };
+    assert_eq!(engine.units, [0..1, 1..4, 4..7, 7..8]);
+}
+
 #[test]
 fn a_channel_that_training_switched_off_stays_finite() {
     let mut spec = layer([1, 1, 1, 1], 1);
