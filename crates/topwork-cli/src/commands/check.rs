@@ -2,12 +2,12 @@
 
 use std::io::Write;
 
-use topwork::{DEFAULT_BACKBONE, ErrorKind, Precision, backbone};
 use topwork::dataset::split::{Conflicts, Rule, Split, split};
 use topwork::dataset::{Set, name};
 use topwork::features::extract::{Run, Steps, extract};
 use topwork::features::store::Store;
 use topwork::photo::{self, Limits};
+use topwork::{DEFAULT_BACKBONE, ErrorKind, Precision, backbone};
 
 use crate::arguments::Check;
 use crate::commands::train::{list, paths};
@@ -25,7 +25,8 @@ pub(crate) fn run(arguments: &Check) -> Result<Outcome, Failure> {
     let dataset = list(&arguments.data, arguments.test.as_deref(), Terminal::new(true))?;
     let limits = Limits::default();
     // Large photos are decoded no larger than training wants them.
-    let shorter = backbone::backbone(DEFAULT_BACKBONE, Precision::default(), work::isa()?)?.preprocess.shorter();
+    let shorter =
+        backbone::backbone(DEFAULT_BACKBONE, Precision::default(), work::isa()?)?.preprocess.shorter();
     let extraction = {
         let progress = terminal.progress("photos", dataset.samples.len());
         // The same line as training, up to the pixels: features of width 0 need no network.
