@@ -177,7 +177,7 @@ mod tests {
         let mut bits = Bits::new(&[0b0001_1011, 0b0111_1000]);
         bits.refill(16);
         assert_eq!([0, 1, 1, 2, 2].map(|size| bits.number(size)), [0, -1, -1, -2, 2]);
-        // 1 0111 1 0 0 0
-        assert_eq!([2, 3].map(|size| bits.number(size)), [2, 7]);
+        // What is left is 11 011 11000: 3, and 3 − 7.
+        assert_eq!([2, 3].map(|size| bits.number(size)), [3, -4]);
     }
 }
