@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use topwork::ErrorKind;
 use topwork::dataset::split::{Conflicts, Digest, Rule, split};
+#[cfg_attr(not(unix), allow(unused_imports, reason = "some tests are for Unix alone"))]
 use topwork::dataset::{Dataset, Sample, Set, folder, manifest, name, open, open_as, table};
 
 /// A folder with these files; a path that ends in `/` is an empty folder.

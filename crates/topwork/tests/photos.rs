@@ -5,6 +5,7 @@
 use jpeg_encoder::SamplingFactor;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
+#[cfg_attr(not(unix), allow(unused_imports, reason = "some tests are for Unix alone"))]
 use topwork::photo::{Limits, Photo, Reason, Unreadable, decode, decode_for, read};
 
 /// What a file may take, on a slow and busy machine.
