@@ -14,6 +14,7 @@ use topwork_kernels::convolution::{convolution, gathered_len};
 use topwork_kernels::depthwise::{PackedDepthwise, depthwise};
 use topwork_kernels::epilogue::{Activation, Epilogue};
 use topwork_kernels::gemm::PackedMatrix;
+use topwork_kernels::machine::{self, Arithmetic};
 use topwork_kernels::reference;
 use topwork_kernels::window::Window;
 
@@ -309,46 +310,9 @@ fn values(count: usize, size: f32) -> Vec<f32> {
 }
 
 /// GFLOP/s of independent multiply-adds in registers.
-#[cfg(target_arch = "x86_64")]
 fn peak(isa: Isa) -> Option<f64> {
-    use std::arch::x86_64::*;
-    use topwork_kernels::isa::Level;
-    const STEPS: usize = 20_000;
-    const SUMS: usize = 12;
-    #[target_feature(enable = "avx2,fma")]
-    fn narrow() -> usize {
-        let (mut sums, factor) = ([_mm256_setzero_ps(); SUMS], black_box(_mm256_set1_ps(0.5)));
-        for _ in 0..STEPS {
-            for sum in &mut sums {
-                *sum = _mm256_fmadd_ps(*sum, factor, factor);
-            }
-        }
-        black_box(sums);
-        8
-    }
-    #[target_feature(enable = "avx512f")]
-    fn wide() -> usize {
-        let (mut sums, factor) = ([_mm512_setzero_ps(); SUMS], black_box(_mm512_set1_ps(0.5)));
-        for _ in 0..STEPS {
-            for sum in &mut sums {
-                *sum = _mm512_fmadd_ps(*sum, factor, factor);
-            }
-        }
-        black_box(sums);
-        16
-    }
+    let peak = machine::peak(isa, Arithmetic::Float)?;
     let start = Instant::now();
-    let lanes = match isa.level() {
-        // SAFETY: an `Isa` of this level exists only on processors with AVX2 and FMA.
-        Level::Avx2 => unsafe { narrow() },
-        // SAFETY: an `Isa` of this level exists only on processors with AVX-512.
-        Level::Avx512 => unsafe { wide() },
-        _ => return None,
-    };
-    Some(2.0 * (lanes * SUMS * STEPS) as f64 / start.elapsed().as_secs_f64() / 1e9)
-}
-
-#[cfg(not(target_arch = "x86_64"))]
-fn peak(_: Isa) -> Option<f64> {
-    None
+    let operations = peak.run(20_000);
+    Some(operations as f64 / start.elapsed().as_secs_f64() / 1e9)
 }

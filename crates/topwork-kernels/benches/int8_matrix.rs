@@ -1,5 +1,5 @@
 //! The matrix products and the first convolution of EfficientNet-Lite0 in bytes, on one thread: the time of each layer, its
-//! operations a second (two for a multiplication and addition), and their share of what `vpdpbusd` alone reaches in the same
+//! operations a second (two for a multiplication and addition), and their share of what products of bytes alone reach in the same
 //! run. Rounds go through all layers, so that a change of the machine's mood meets all.
 //!
 //!     cargo bench -p topwork-kernels --bench int8_matrix -- [scalar|avx2|avx512|neon ...]
@@ -9,6 +9,7 @@ use std::time::Instant;
 use topwork_kernels::Isa;
 use topwork_kernels::buffer::Buffer;
 use topwork_kernels::int8::{PackedMatrix, Requantise, Residual, convolution, gathered_len, matrix_product};
+use topwork_kernels::machine::{self, Arithmetic};
 use topwork_kernels::window::Window;
 
 const ROUNDS: usize = 15;
@@ -101,10 +102,10 @@ fn main() {
                 layer.run();
                 times.push(time(4, || layer.run()));
             }
-            peaks.extend(peak());
+            peaks.extend(peak(isa));
         }
         let peak = if peaks.is_empty() { f64::NAN } else { median(&mut peaks) };
-        println!("{}; vpdpbusd: {peak:.0} GOP/s", isa.name());
+        println!("{}: {peak:.0} GOP/s at most", isa.name());
         let mut total = 0.0;
         for ((name, rows, depth, columns, _, count), times) in LAYERS.iter().zip(&mut times) {
             let seconds = median(times);
@@ -132,33 +133,10 @@ fn median(values: &mut [f64]) -> f64 {
     values[values.len() / 2]
 }
 
-/// Operations a second of `vpdpbusd` on values that stay in registers, where there is such an instruction.
-#[cfg(target_arch = "x86_64")]
-fn peak() -> Option<f64> {
-    use std::arch::x86_64::*;
-
-    #[target_feature(enable = "avx512f,avx512vnni")]
-    fn sums(repeats: usize) -> [__m512i; 20] {
-        let values = black_box(_mm512_set1_epi32(0x0102_0304));
-        let mut sums = [_mm512_setzero_si512(); 20];
-        for _ in 0..repeats {
-            for sum in &mut sums {
-                *sum = _mm512_dpbusd_epi32(*sum, values, values);
-            }
-        }
-        sums
-    }
-
-    const REPEATS: usize = 20_000;
-    Isa::named("avx512")?;
-    let seconds = time(4, || {
-        // SAFETY: this processor has AVX-512 with VNNI, as just asked.
-        black_box(unsafe { sums(black_box(REPEATS)) });
-    });
-    Some((REPEATS * 20 * 64 * 2) as f64 / seconds / 1e9)
-}
-
-#[cfg(not(target_arch = "x86_64"))]
-fn peak() -> Option<f64> {
-    None
+/// GOP/s of products of bytes that stay in registers, where the instruction set has such instructions.
+fn peak(isa: Isa) -> Option<f64> {
+    let peak = machine::peak(isa, Arithmetic::Byte)?;
+    let start = Instant::now();
+    let operations = peak.run(20_000);
+    Some(operations as f64 / start.elapsed().as_secs_f64() / 1e9)
 }

@@ -151,7 +151,7 @@ impl Loaded {
 }
 
 impl Backbone {
-    /// The features of the [probe](crate::network::probe).
+    /// The features of the [`probe`].
     pub fn probe_features(&self) -> Vec<f32> {
         let (height, width) = self.network.input();
         let mut features = vec![0.0; self.network.feature_dim()];
