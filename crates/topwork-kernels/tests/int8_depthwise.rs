@@ -250,23 +250,20 @@ fn planes_of_several_bands() {
 #[test]
 fn averages() {
     let mut failures = Vec::new();
-    for isa in Isa::available() {
-        for channels in (1..70).chain([96, 127, 128, 129, 144, 320, 1280]) {
-            for pixels in [0, 1, 2, 3, 4, 5, 7, 8, 9, 49, 256, 257, 300] {
-                for zero_point in [0, 3, 255] {
-                    let mut input = bytes(channels * pixels, channels + pixels);
-                    if pixels % 2 == 1 {
-                        input.iter_mut().for_each(|value| *value |= 0xf8);
-                    }
-                    let factor = 0.037 / pixels.max(1) as f32;
-                    let (mut expected, mut found) = (vec![1.0f32; channels], vec![2.0f32; channels]);
-                    reference::int8::global_average(&input, zero_point, factor, &mut expected);
-                    global_average(isa, &input, zero_point, factor, &mut found);
-                    let bits =
-                        |values: &[f32]| values.iter().map(|value| value.to_bits()).collect::<Vec<_>>();
-                    if bits(&found) != bits(&expected) {
-                        failures.push(format!("{} {pixels} x {channels}, {zero_point}", isa.name()));
-                    }
+    for channels in (1..70).chain([96, 127, 128, 129, 144, 320, 1280]) {
+        for pixels in [0, 1, 2, 3, 4, 5, 7, 8, 9, 49, 256, 257, 300] {
+            for zero_point in [0, 3, 255] {
+                let mut input = bytes(channels * pixels, channels + pixels);
+                if pixels % 2 == 1 {
+                    input.iter_mut().for_each(|value| *value |= 0xf8);
+                }
+                let factor = 0.037 / pixels.max(1) as f32;
+                let (mut expected, mut found) = (vec![1.0f32; channels], vec![2.0f32; channels]);
+                reference::int8::global_average(&input, zero_point, factor, &mut expected);
+                global_average(&input, zero_point, factor, &mut found);
+                let bits = |values: &[f32]| values.iter().map(|value| value.to_bits()).collect::<Vec<_>>();
+                if bits(&found) != bits(&expected) {
+                    failures.push(format!("{pixels} x {channels}, {zero_point}"));
                 }
             }
         }

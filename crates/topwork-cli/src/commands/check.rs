@@ -7,7 +7,7 @@ use topwork::dataset::{Set, name};
 use topwork::features::extract::{Run, Steps, extract};
 use topwork::features::store::Store;
 use topwork::photo::{self, Limits};
-use topwork::{DEFAULT_BACKBONE, ErrorKind, Precision, backbone};
+use topwork::{DEFAULT_BACKBONE, ErrorKind, backbone};
 
 use crate::arguments::Check;
 use crate::commands::train::{list, paths};
@@ -15,7 +15,7 @@ use crate::failure::{Failure, Outcome};
 use crate::interrupt;
 use crate::results::Skips;
 use crate::terminal::Terminal;
-use crate::work::{self, counted};
+use crate::work::counted;
 
 /// How many names of each kind are shown.
 const SHOWN: usize = 20;
@@ -25,8 +25,7 @@ pub(crate) fn run(arguments: &Check) -> Result<Outcome, Failure> {
     let dataset = list(&arguments.data, arguments.test.as_deref(), Terminal::new(true))?;
     let limits = Limits::default();
     // Large photos are decoded no larger than training wants them.
-    let shorter =
-        backbone::backbone(DEFAULT_BACKBONE, Precision::default(), work::isa()?)?.preprocess.shorter();
+    let shorter = backbone::row(DEFAULT_BACKBONE)?.preprocess()?.shorter();
     let extraction = {
         let progress = terminal.progress("photos", dataset.samples.len());
         // The same line as training, up to the pixels: features of width 0 need no network.

@@ -1,8 +1,6 @@
 //! The mean of each channel, from bytes to f32. Plain loops, which every compiler turns into vectors: the sums are kept in
 //! 16 bits for as many pixels as fit, so that the compiler need not widen every byte to 32.
 
-use crate::isa::Isa;
-
 /// Channels that are summed at once, in registers.
 const CHANNELS: usize = 64;
 
@@ -15,7 +13,7 @@ const PIXELS: usize = 257;
 ///
 /// # Panics
 /// If the input is not a number of pixels of as many channels as there are means.
-pub fn global_average(_isa: Isa, input: &[u8], zero_point: u8, factor: f32, means: &mut [f32]) {
+pub fn global_average(input: &[u8], zero_point: u8, factor: f32, means: &mut [f32]) {
     let (read, channels) = (input.len(), means.len());
     assert!(read.is_multiple_of(channels.max(1)), "input of {read} values for {channels} channels");
     let pixels = read.checked_div(channels).unwrap_or(0);

@@ -124,6 +124,14 @@ impl Row {
         (self.load)(self, input)?.quantised(self, ranges, isa)
     }
 
+    /// How photos are prepared for these weights, without making a network ready.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Weights`] if the weights cannot be read or do not fit the network.
+    pub fn preprocess(&self) -> Result<Preprocess> {
+        Ok((self.load)(self, self.input)?.preprocess)
+    }
+
     fn ranges(&self) -> Result<Ranges> {
         let json = self.ranges.ok_or_else(|| {
             let message = format!("the weights of {} have no ranges, which int8 needs", self.name);

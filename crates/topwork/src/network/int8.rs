@@ -16,7 +16,6 @@ use crate::error::Result;
 /// The layers, and how the bytes of each tensor are to be read.
 #[derive(Debug)]
 pub(super) struct Engine {
-    isa: Isa,
     /// `None` where pixels are the first layer's input as they are.
     table: Option<Box<[[u8; 256]; 3]>>,
     kernels: Vec<Kernel>,
@@ -97,7 +96,7 @@ impl Engine {
             });
         }
         let table = table(&graph.normalisation, scales[0]);
-        Ok(Engine { isa, table, kernels, scales, gathered })
+        Ok(Engine { table, kernels, scales, gathered })
     }
 
     /// Pixels to the first layer's input, in their place.
@@ -145,7 +144,7 @@ impl Engine {
                 depthwise(window, weights, input, added(skip).as_ref(), output);
             }
             Kernel::GlobalAverage { zero_point, factor } => {
-                global_average(self.isa, input, *zero_point, *factor, features);
+                global_average(input, *zero_point, *factor, features);
             }
             #[cfg(test)]
             Kernel::Broken(kernel) => {

@@ -191,9 +191,7 @@ impl Network {
     /// # Panics
     /// If `pixels`, `out` or the arena are not of this network's sizes.
     pub fn features(&self, pixels: &[u8], arena: &mut Arena, out: &mut [f32]) {
-        let (given, wanted) = (pixels.len(), self.input.len());
-        assert_eq!(given, wanted, "{given} bytes of pixels for an input of {:?}", self.input);
-        arena.pixels().copy_from_slice(pixels);
+        self.place(pixels, arena);
         self.run(arena, out);
     }
 
@@ -230,10 +228,14 @@ impl Network {
         out: &mut [f32],
         look: impl FnMut(&Layer, Values<'_>),
     ) {
+        self.place(pixels, arena);
+        self.each_layer(arena, out, look);
+    }
+
+    fn place(&self, pixels: &[u8], arena: &mut Arena) {
         let (given, wanted) = (pixels.len(), self.input.len());
         assert_eq!(given, wanted, "{given} bytes of pixels for an input of {:?}", self.input);
         arena.pixels().copy_from_slice(pixels);
-        self.each_layer(arena, out, look);
     }
 
     fn each_layer(&self, arena: &mut Arena, out: &mut [f32], mut look: impl FnMut(&Layer, Values<'_>)) {
