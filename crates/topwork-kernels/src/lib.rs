@@ -18,6 +18,7 @@ pub mod gemm;
 pub mod int8;
 pub mod isa;
 pub mod linear;
+pub mod pooling;
 pub mod product;
 pub mod machine;
 pub mod reference;

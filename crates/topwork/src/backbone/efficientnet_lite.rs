@@ -118,6 +118,7 @@ fn convolution(weights: Tensor, batch_norm: BatchNorm) -> Convolution {
         stride: 1,
         padding: Padding::Same,
         weights,
+        bias: None,
         batch_norm,
         residual: None,
         activation: Activation::Relu6,

@@ -53,7 +53,8 @@ impl Calibration {
         let wanted = network
             .layers()
             .iter()
-            .filter(|layer| layer.activation != Activation::Relu6 && layer.kind != LayerKind::GlobalAverage);
+            .filter(|layer| !matches!(layer.kind, LayerKind::MaxPool | LayerKind::GlobalAverage))
+            .filter(|layer| layer.activation != Activation::Relu6);
         let empty = |name: &String| Tensor { name: name.clone(), low: 0.0, high: 0.0, counts: vec![0; BINS] };
         let tensors = wanted.map(|layer| empty(&layer.name)).collect();
         let mut calibration = Calibration { tensors, photos: 0 };

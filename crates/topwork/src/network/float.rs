@@ -8,6 +8,7 @@ use topwork_kernels::convolution::{convolution, gathered_len};
 use topwork_kernels::depthwise::{PackedDepthwise, depthwise};
 use topwork_kernels::epilogue::{Activation, Epilogue};
 use topwork_kernels::gemm::PackedMatrix;
+use topwork_kernels::pooling::max_pool;
 use topwork_kernels::reference::{global_average, normalise};
 use topwork_kernels::window::Window;
 
@@ -31,6 +32,7 @@ pub(super) struct Engine {
 enum Kernel {
     Convolution { window: Window, weights: PackedMatrix, bias: Vec<f32>, activation: Activation },
     Depthwise { window: Window, weights: PackedDepthwise, bias: Vec<f32>, activation: Activation },
+    MaxPool { window: Window, channels: usize },
     GlobalAverage,
 }
 
@@ -39,11 +41,19 @@ impl Engine {
         let mut gathered = 0;
         let mut kernels = Vec::new();
         for operation in &graph.operations {
-            let OperationKind::Convolution(window, layer) = &operation.kind else {
-                kernels.push(Kernel::GlobalAverage);
-                continue;
+            let input = graph.shape(operation.input);
+            let (window, layer) = match &operation.kind {
+                OperationKind::Convolution(window, layer) => (*window, layer),
+                OperationKind::MaxPool(window) => {
+                    kernels.push(Kernel::MaxPool { window: *window, channels: input.channels });
+                    continue;
+                }
+                OperationKind::GlobalAverage => {
+                    kernels.push(Kernel::GlobalAverage);
+                    continue;
+                }
             };
-            let (window, activation, input) = (*window, layer.activation, graph.shape(operation.input));
+            let activation = layer.activation;
             let folded = fold(layer);
             let (bias, taps) = (folded.bias, window.taps());
             kernels.push(match layer.groups {
@@ -81,7 +91,7 @@ impl Engine {
                 bias,
                 activation: *activation,
             }),
-            Kernel::GlobalAverage => None,
+            Kernel::MaxPool { .. } | Kernel::GlobalAverage => None,
         };
         let [Some(first), Some(second), Some(third)] =
             [layer(unit.start), layer(unit.start + 1), layer(unit.start + 2)]
@@ -100,8 +110,8 @@ impl Engine {
         (between, gathered): (&mut [f32], &mut [f32]),
         output: &mut [f32],
     ) {
-        if let Kernel::GlobalAverage = self.kernels[unit.start] {
-            return global_average(input, output);
+        if let Kernel::MaxPool { .. } | Kernel::GlobalAverage = self.kernels[unit.start] {
+            return self.layer(unit.start, input, residual, gathered, output);
         }
         self.with_unit(unit, |layers| {
             let between = &mut between[..bands::len(layers)];
@@ -132,6 +142,7 @@ impl Engine {
                 let epilogue = Epilogue { bias, residual, activation: *activation };
                 depthwise(window, weights, input, &epilogue, output);
             }
+            Kernel::MaxPool { window, channels } => max_pool(window, *channels, input, output),
             Kernel::GlobalAverage => global_average(input, output),
         }
     }
@@ -143,12 +154,9 @@ fn units(graph: &Graph) -> Vec<Range<usize>> {
     let operations = &graph.operations;
     let depthwise = |number: usize| match &operations[number].kind {
         OperationKind::Convolution(_, layer) => layer.groups == Groups::Depthwise,
-        OperationKind::GlobalAverage => false,
+        OperationKind::MaxPool(_) | OperationKind::GlobalAverage => false,
     };
-    let residual = |number: usize| match &operations[number].kind {
-        OperationKind::Convolution(_, layer) => layer.residual,
-        OperationKind::GlobalAverage => None,
-    };
+    let residual = |number: usize| operations[number].kind.residual();
     // The tensor that operation `number` makes has the number `number + 1`.
     let private = |number: usize| {
         let readers = (0..operations.len()).filter(|reader| {

@@ -1,5 +1,5 @@
-//! Batch normalisation disappears into the convolution before it: `norm(w · x) = (w · f) · x + (bias − mean · f)` with
-//! `f = weight / sqrt(variance + epsilon)`. Computed in f64 and rounded once, because variances span many magnitudes.
+//! Batch normalisation disappears into the convolution before it: `norm(w · x + b) = (w · f) · x + (bias + (b − mean) · f)`
+//! with `f = weight / sqrt(variance + epsilon)`. Computed in f64 and rounded once, because variances span many magnitudes.
 
 use super::graph::{BatchNorm, Convolution, Groups};
 
@@ -14,9 +14,11 @@ pub(super) struct Folded {
 pub(super) fn fold(layer: &Convolution) -> Folded {
     let norm = &layer.batch_norm;
     let factors = factors(norm);
-    let bias = factors.iter().zip(&norm.bias).zip(&norm.mean);
-    let bias =
-        bias.map(|((factor, bias), mean)| (f64::from(*bias) - f64::from(*mean) * factor) as f32).collect();
+    let folded = |(channel, factor): (usize, &f64)| {
+        let added = layer.bias.as_ref().map_or(0.0, |bias| f64::from(bias[channel]));
+        (f64::from(norm.bias[channel]) + (added - f64::from(norm.mean[channel])) * factor) as f32
+    };
+    let bias = factors.iter().enumerate().map(folded).collect();
     let shape = &layer.weights.shape;
     let (channels, depth, taps) = (shape[0], shape[1], shape[2] * shape[3]);
     let mut weights = vec![0.0; layer.weights.values.len()];

@@ -109,6 +109,8 @@ pub struct Convolution {
     pub padding: Padding,
     /// `[out, in / groups, height, width]`.
     pub weights: Tensor,
+    /// Added to the sums, one a channel.
+    pub bias: Option<Vec<f32>>,
     /// Follows the convolution, and is folded into it.
     pub batch_norm: BatchNorm,
     /// A tensor of the output's shape that is added before the activation.
@@ -127,7 +129,18 @@ pub(super) struct Operation {
 #[derive(Clone, Debug)]
 pub(super) enum OperationKind {
     Convolution(Window, Box<Convolution>),
+    MaxPool(Window),
     GlobalAverage,
+}
+
+impl OperationKind {
+    /// The tensor that is added at the end.
+    pub(super) fn residual(&self) -> Option<Node> {
+        match self {
+            OperationKind::Convolution(_, layer) => layer.residual,
+            OperationKind::MaxPool(_) | OperationKind::GlobalAverage => None,
+        }
+    }
 }
 
 impl Graph {
@@ -163,6 +176,7 @@ impl Graph {
             }
         }
         assert_eq!(layer.batch_norm.weight.len(), channels, "{name}: channels of the batch norm");
+        assert!(layer.bias.as_ref().is_none_or(|bias| bias.len() == channels), "{name}: biases");
         let (size, kernel, stride) =
             ((from.height, from.width), (height, width), (layer.stride, layer.stride));
         let window = match layer.padding {
@@ -175,6 +189,23 @@ impl Graph {
             assert_eq!(self.shape(residual), shape, "{name}: shape of the residual");
         }
         self.add(Operation { name, input, kind: OperationKind::Convolution(window, Box::new(layer)) }, shape)
+    }
+
+    /// Adds the largest value of each channel under a square kernel; `padding` pixels on all sides are smaller than all.
+    pub fn max_pool(
+        &mut self,
+        name: impl Into<String>,
+        input: Node,
+        kernel: usize,
+        stride: usize,
+        padding: usize,
+    ) -> Node {
+        let from = self.shape(input);
+        let size = (from.height, from.width);
+        let window = Window::padded(size, (kernel, kernel), (stride, stride), (padding, padding));
+        let (height, width) = window.output();
+        let shape = Shape { height, width, channels: from.channels };
+        self.add(Operation { name: name.into(), input, kind: OperationKind::MaxPool(window) }, shape)
     }
 
     /// Adds the mean of each channel over all pixels.

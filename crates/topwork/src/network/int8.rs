@@ -6,6 +6,7 @@ use topwork_kernels::Isa;
 use topwork_kernels::int8::{
     PackedDepthwise, PackedMatrix, Requantise, Residual, convolution, depthwise, gathered_len, global_average,
 };
+use topwork_kernels::pooling::max_pool;
 use topwork_kernels::window::Window;
 
 use super::graph::{Graph, Groups, Normalisation, OperationKind};
@@ -37,6 +38,10 @@ enum Kernel {
         weights: PackedDepthwise,
         skip: Option<Skip>,
     },
+    MaxPool {
+        window: Window,
+        channels: usize,
+    },
     /// The last layer alone.
     GlobalAverage {
         zero_point: u8,
@@ -62,13 +67,21 @@ impl Engine {
         let (mut gathered, mut kernels) = (0, Vec::new());
         for (index, operation) in graph.operations.iter().enumerate() {
             let from = scales[operation.input.0];
-            let OperationKind::Convolution(window, layer) = &operation.kind else {
-                let shape = graph.shape(operation.input);
-                let last = index + 1 == graph.operations.len();
-                assert!(last, "{}: an average that is not the last layer", operation.name);
-                let factor = from.scale / (shape.height * shape.width) as f64;
-                kernels.push(Kernel::GlobalAverage { zero_point: from.zero_point, factor: factor as f32 });
-                continue;
+            let shape = graph.shape(operation.input);
+            let (window, layer) = match &operation.kind {
+                OperationKind::Convolution(window, layer) => (window, layer),
+                OperationKind::MaxPool(window) => {
+                    kernels.push(Kernel::MaxPool { window: *window, channels: shape.channels });
+                    continue;
+                }
+                OperationKind::GlobalAverage => {
+                    let last = index + 1 == graph.operations.len();
+                    assert!(last, "{}: an average that is not the last layer", operation.name);
+                    let factor = from.scale / (shape.height * shape.width) as f64;
+                    let (zero_point, factor) = (from.zero_point, factor as f32);
+                    kernels.push(Kernel::GlobalAverage { zero_point, factor });
+                    continue;
+                }
             };
             let (window, to) = (*window, scales[index + 1]);
             let skip = layer.residual.map(|node| Skip {
@@ -143,6 +156,7 @@ impl Engine {
             Kernel::Depthwise { window, weights, skip } => {
                 depthwise(window, weights, input, added(skip).as_ref(), output);
             }
+            Kernel::MaxPool { window, channels } => max_pool(window, *channels, input, output),
             Kernel::GlobalAverage { zero_point, factor } => {
                 global_average(input, *zero_point, *factor, features);
             }

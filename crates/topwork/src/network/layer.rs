@@ -40,6 +40,8 @@ pub enum LayerKind {
     Pointwise,
     /// Each channel by itself.
     Depthwise,
+    /// The largest value under a kernel, each channel by itself.
+    MaxPool,
     /// The mean over all pixels.
     GlobalAverage,
 }
@@ -57,18 +59,12 @@ pub(super) fn layers(graph: &Graph) -> Vec<Layer> {
 fn describe(name: &str, kind: &OperationKind, input: Shape, output: Shape) -> Layer {
     let name = name.to_owned();
     match kind {
-        OperationKind::GlobalAverage => Layer {
-            name,
-            kind: LayerKind::GlobalAverage,
-            kernel: (input.height, input.width),
-            stride: 1,
-            input,
-            output,
-            residual: false,
-            activation: Activation::Linear,
-            multiply_adds: 0,
-            parameters: 0,
-        },
+        OperationKind::MaxPool(window) => {
+            pooling(name, LayerKind::MaxPool, window.kernel, window.stride.0, input, output)
+        }
+        OperationKind::GlobalAverage => {
+            pooling(name, LayerKind::GlobalAverage, (input.height, input.width), 1, input, output)
+        }
         OperationKind::Convolution(window, spec) => {
             let weights = spec.weights.values.len();
             Layer {
@@ -88,5 +84,28 @@ fn describe(name: &str, kind: &OperationKind, input: Shape, output: Shape) -> La
                 parameters: (weights + output.channels) as u64,
             }
         }
+    }
+}
+
+/// A layer without weights.
+fn pooling(
+    name: String,
+    kind: LayerKind,
+    kernel: (usize, usize),
+    stride: usize,
+    input: Shape,
+    output: Shape,
+) -> Layer {
+    Layer {
+        name,
+        kind,
+        kernel,
+        stride,
+        input,
+        output,
+        residual: false,
+        activation: Activation::Linear,
+        multiply_adds: 0,
+        parameters: 0,
     }
 }

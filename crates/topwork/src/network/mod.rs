@@ -27,7 +27,6 @@ use topwork_kernels::Isa;
 use topwork_kernels::buffer::Buffer;
 
 use crate::error::Result;
-use graph::OperationKind;
 use plan::Slots;
 
 /// A network that is ready to run on photos of one size.
@@ -117,10 +116,7 @@ impl Network {
             .operations
             .iter()
             .map(|operation| {
-                let residual = match &operation.kind {
-                    OperationKind::Convolution(_, layer) => layer.residual.map(|node| node.0),
-                    OperationKind::GlobalAverage => None,
-                };
+                let residual = operation.kind.residual().map(|node| node.0);
                 Route { input: operation.input.0, residual }
             })
             .collect();

@@ -46,8 +46,8 @@ pub(super) fn scales(graph: &Graph, ranges: &Ranges) -> Result<Vec<Scale>> {
     let mut scales = vec![Scale::of(low, high)];
     for operation in &graph.operations {
         let scale = match &operation.kind {
-            // Not a tensor of bytes: the features.
-            OperationKind::GlobalAverage => scales[operation.input.0],
+            // The largest of some bytes is one of them; and an average is no tensor of bytes, but the features.
+            OperationKind::MaxPool(_) | OperationKind::GlobalAverage => scales[operation.input.0],
             OperationKind::Convolution(_, layer) if layer.activation == Activation::Relu6 => {
                 Scale::of(0.0, 6.0)
             }

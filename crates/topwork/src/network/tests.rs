@@ -1,3 +1,4 @@
+use super::graph::OperationKind;
 use super::*;
 use crate::weights::Tensor;
 
@@ -18,6 +19,7 @@ fn layer(shape: [usize; 4], seed: u64) -> Convolution {
         stride: 1,
         padding: Padding::Same,
         weights: Tensor { shape: shape.to_vec(), values: values(shape.iter().product(), seed) },
+        bias: None,
         batch_norm: BatchNorm {
             weight: values(channels, seed + 1),
             bias: values(channels, seed + 2),
@@ -30,14 +32,16 @@ fn layer(shape: [usize; 4], seed: u64) -> Convolution {
     }
 }
 
-/// Every kind of layer, on an input that is not square: ResNet's first layer, a depthwise one, a skip, a strided projection.
+/// Every kind of layer, on an input that is not square: ResNet's first layer, a depthwise one, a skip, a strided projection,
+/// the largest under a kernel.
 fn small() -> Graph {
     let mut graph = Graph::new(
         19,
         26,
         Normalisation { mean: [127.0, 100.0, 90.0], scale: [1.0 / 128.0, 0.016, 1.0 / 255.0] },
     );
-    let stem = Convolution { stride: 2, padding: Padding::Explicit(3), ..layer([10, 3, 7, 7], 10) };
+    let bias = Some(values(10, 15));
+    let stem = Convolution { stride: 2, padding: Padding::Explicit(3), bias, ..layer([10, 3, 7, 7], 10) };
     let stem = graph.convolution("stem", graph.input(), stem);
     let depthwise = Convolution { groups: Groups::Depthwise, ..layer([10, 1, 5, 5], 20) };
     let depthwise = graph.convolution("depthwise", stem, depthwise);
@@ -46,7 +50,8 @@ fn small() -> Graph {
     let skip = graph.convolution("skip", depthwise, skip);
     let strided = Convolution { stride: 2, activation: Activation::Relu, ..layer([17, 10, 1, 1], 40) };
     let strided = graph.convolution("strided", skip, strided);
-    graph.global_average("average", strided);
+    let pool = graph.max_pool("pool", strided, 3, 2, 1);
+    graph.global_average("average", pool);
     graph
 }
 
@@ -59,10 +64,18 @@ fn defined(graph: &Graph, index: usize, tensors: &[Vec<f64>]) -> Vec<f64> {
     let operation = &graph.operations[index];
     let (from, to) = (graph.shape(operation.input), graph.shapes[index + 1]);
     let input = &tensors[operation.input.0];
-    let OperationKind::Convolution(window, layer) = &operation.kind else {
-        let pixels = from.height * from.width;
-        let sum = |channel| (0..pixels).map(|pixel| input[pixel * from.channels + channel]).sum::<f64>();
-        return (0..from.channels).map(|channel| sum(channel) / pixels as f64).collect();
+    let (window, layer) = match &operation.kind {
+        OperationKind::Convolution(window, layer) => (window, layer),
+        OperationKind::MaxPool(window) => {
+            let mut output = vec![0.0; to.len()];
+            topwork_kernels::pooling::max_pool(window, from.channels, input, &mut output);
+            return output;
+        }
+        OperationKind::GlobalAverage => {
+            let pixels = from.height * from.width;
+            let sum = |channel| (0..pixels).map(|pixel| input[pixel * from.channels + channel]).sum::<f64>();
+            return (0..from.channels).map(|channel| sum(channel) / pixels as f64).collect();
+        }
     };
     let depth = layer.weights.shape[1];
     let norm = &layer.batch_norm;
@@ -84,6 +97,7 @@ fn defined(graph: &Graph, index: usize, tensors: &[Vec<f64>]) -> Vec<f64> {
         }
         let [weight, bias, mean, variance] =
             [&norm.weight, &norm.bias, &norm.mean, &norm.variance].map(|values| f64::from(values[channel]));
+        sum += layer.bias.as_ref().map_or(0.0, |bias| f64::from(bias[channel]));
         let mut value = (sum - mean) / (variance + norm.epsilon).sqrt() * weight + bias;
         value += residual.map_or(0.0, |values| values[place]);
         let (low, high) = layer.activation.range();
@@ -124,7 +138,7 @@ fn layers_are_what_their_definition_says() {
                 failures.push(format!("{} {}: {wrong} of {} values", isa.name(), layer.name, output.len()));
             }
         });
-        assert_eq!(index, 5);
+        assert_eq!(index, graph.operations.len());
         assert!(failures.is_empty(), "{failures:#?}");
     }
 }
@@ -214,6 +228,7 @@ fn layers_describe_themselves() {
         ("depthwise", LayerKind::Depthwise, 10, 13, 10 * 13 * 5 * 5 * 10),
         ("skip", LayerKind::Pointwise, 10, 13, 10 * 13 * 10 * 10),
         ("strided", LayerKind::Convolution, 5, 7, 5 * 7 * 10 * 17),
+        ("pool", LayerKind::MaxPool, 3, 4, 0),
         ("average", LayerKind::GlobalAverage, 1, 1, 0),
     ];
     assert_eq!(found, expected);

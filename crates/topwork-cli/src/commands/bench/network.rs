@@ -219,6 +219,7 @@ fn type_named(layer: &Layer) -> String {
         LayerKind::Pointwise => "pointwise, widening".to_owned(),
         LayerKind::Depthwise => format!("depthwise {height}x{width}{stride}"),
         LayerKind::Convolution => format!("convolution {height}x{width}{stride}"),
+        LayerKind::MaxPool => "max pool".to_owned(),
         LayerKind::GlobalAverage => "average".to_owned(),
         _ => format!("{:?}", layer.kind),
     }
