@@ -12,7 +12,7 @@
 use std::error::Error;
 use std::path::{Path, PathBuf};
 
-use topwork::backbone::{BACKBONES, Backbone};
+use topwork::backbone::{Arithmetic, BACKBONES, Backbone};
 use topwork::dataset::{self, Dataset, Set};
 use topwork::features::extract::Run;
 use topwork::features::store::Store;
@@ -34,7 +34,8 @@ fn main() -> Result<(), Box<dyn Error>> {
     let chosen: Vec<&PathBuf> = training.iter().step_by(4).collect();
     let isa = Isa::best();
     let row = &BACKBONES[0];
-    let reference = row.load(row.input, Precision::F32, isa)?;
+    let weights = row.weights()?;
+    let reference = row.fit(&weights, row.input, Arithmetic::F32, isa)?;
     let pixels = chosen.iter().map(|path| pixels(path, &reference, isa)).collect::<Result<Vec<_>, _>>()?;
     let calibration = Calibration::of(&reference.network, pixels.iter().map(Vec::as_slice));
     let candidates = METHODS.map(|method| (method, ranges(&calibration, method, &reference)));
@@ -46,7 +47,7 @@ fn main() -> Result<(), Box<dyn Error>> {
             let wanted = |(method, _): &&(Method, Ranges)| method.as_str().replace(' ', "-") == name;
             let (_, ranges) = candidates.iter().find(wanted).ok_or("min-max or mean-squared-error")?;
             let mut ranges = ranges.clone();
-            ranges.probe = row.load_with(row.input, &ranges, isa)?.probe_digest();
+            ranges.probe = row.fit(&weights, row.input, Arithmetic::Int8(&ranges), isa)?.probe_digest();
             let file = project.join("crates/topwork-lite0/data/ranges.json");
             std::fs::write(&file, ranges.to_json()?)?;
             println!("{}: {} photos, {}", file.display(), ranges.photos, ranges.method);
@@ -64,7 +65,10 @@ fn main() -> Result<(), Box<dyn Error>> {
         println!("{name}, {} photos", labels.len());
         println!("  f32                 five-fold accuracy {:.4}", accuracy(&f32_features)?);
         for (method, ranges) in &candidates {
-            let found = features(row.load_with(row.input, ranges, isa)?, &photos(dataset, *set))?;
+            let found = features(
+                row.fit(&weights, row.input, Arithmetic::Int8(ranges), isa)?,
+                &photos(dataset, *set),
+            )?;
             let same = found.iter().zip(&f32_features);
             let same = same.filter(|(one, other)| first(&reference, one) == first(&reference, other)).count();
             let mut cosines: Vec<f64> =
@@ -119,7 +123,7 @@ fn accuracy(features: &[Vec<f32>], labels: &[usize], classes: usize) -> Result<f
 }
 
 fn first(backbone: &Backbone, features: &[f32]) -> Option<usize> {
-    let logits = backbone.imagenet.logits(features);
+    let logits = backbone.imagenet.as_ref()?.logits(features);
     (0..logits.len()).max_by(|one, other| logits[*one].total_cmp(&logits[*other]))
 }
 

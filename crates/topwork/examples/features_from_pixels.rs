@@ -25,7 +25,8 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         return Err(format!("{} bytes are not a number of photos of {size}", pixels.len()).into());
     }
     let photos: Vec<&[u8]> = pixels.chunks_exact(size).collect();
-    let width = row.feature_dim + backbone.imagenet.bias.len();
+    let imagenet = backbone.imagenet.as_ref().ok_or("the weights have no classifier")?;
+    let width = row.feature_dim + imagenet.bias.len();
     let mut values = vec![0.0f32; photos.len() * width];
     let share = photos.len().div_ceil(THREADS).max(1);
     std::thread::scope(|scope| {
@@ -36,7 +37,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
                 for (pixels, values) in photos.iter().zip(values.chunks_exact_mut(width)) {
                     let (features, logits) = values.split_at_mut(row.feature_dim);
                     backbone.network.features(pixels, &mut arena, features);
-                    logits.copy_from_slice(&backbone.imagenet.logits(features));
+                    logits.copy_from_slice(&imagenet.logits(features));
                 }
             });
         }

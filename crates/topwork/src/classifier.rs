@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 use safetensors::{Dtype, SafeTensors, tensor::TensorView};
 use serde::{Deserialize, Serialize};
 
-use crate::backbone::{self, Backbone, SELF_TEST_HINT};
+use crate::backbone::{self, Backbone, ImageNet, SELF_TEST_HINT};
 use crate::error::{Error, ErrorKind, Result};
 use crate::features::Extractor;
 use crate::features::extract::Seconds;
@@ -102,11 +102,13 @@ impl Classifier {
     ///
     /// # Errors
     ///
-    /// [`ErrorKind::Weights`] if the top does not fit the network.
+    /// [`ErrorKind::Weights`] if the weights bring no top, or it does not fit the network.
     pub fn imagenet(mut backbone: Backbone) -> Result<Classifier> {
-        let weights = std::mem::take(&mut backbone.imagenet.weights);
-        let bias = std::mem::take(&mut backbone.imagenet.bias);
-        let classes = std::mem::take(&mut backbone.imagenet.classes);
+        let Some(ImageNet { weights, bias, classes }) = backbone.imagenet.take() else {
+            let message = format!("these weights of {} have no ImageNet classifier", backbone.name);
+            let hint = "take a file that was saved with its top, or train a head of your own";
+            return Err(Error::new(ErrorKind::Weights, message).with_hint(hint));
+        };
         let head = Head::Linear(Linear::new(classes.len(), weights, bias)?);
         let (wordnet_ids, names): (Vec<String>, Vec<String>) =
             classes.into_iter().map(|class| (class.wnid, class.name)).unzip();

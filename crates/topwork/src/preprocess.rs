@@ -12,7 +12,7 @@ const LARGEST: u32 = 4_096;
 /// How a set of weights wants its photos: plain data that is saved with every model.
 ///
 /// A photo is resized, the crop is cut out of its middle, and each channel value x (0 to 255) enters the
-/// network as `(x − mean) / scale`; the last step is the network's own, [`Preprocess::pixels`] gives bytes.
+/// network as `(x − mean) · scale`; the last step is the network's own, [`Preprocess::pixels`] gives bytes.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Preprocess {
@@ -30,7 +30,7 @@ pub struct Preprocess {
     pub channels: Channels,
     /// Subtracted from each channel, in the order of `channels`.
     pub mean: [f32; 3],
-    /// Divided by afterwards.
+    /// Multiplied by afterwards.
     pub scale: [f32; 3],
 }
 

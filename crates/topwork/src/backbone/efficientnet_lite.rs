@@ -1,11 +1,9 @@
 //! EfficientNet-Lite (TensorFlow, `models/official/efficientnet/lite`): inverted-residual blocks without
 //! squeeze-and-excitation, ReLU6, TensorFlow's `SAME` padding. Tensor names are those of `efficientnet-lite-pytorch`.
 
-use super::record::Record;
-use super::{ImageNet, Loaded, Row};
-use crate::error::{Error, ErrorKind, Result};
-use crate::network::{Activation, BatchNorm, Convolution, Graph, Groups, Node, Normalisation, Padding};
-use crate::weights::{Reader, Tensor, Weights};
+use super::{Built, ImageNetTop};
+use crate::network::{Activation, BatchNorm, Convolution, Graph, Groups, Node, Padding};
+use crate::weights::{Reader, Tensor};
 
 const EPSILON: f64 = 1e-3;
 const STEM: usize = 32;
@@ -32,29 +30,12 @@ const LITE0: [Stage; 7] = [
     Stage { blocks: 1, kernel: 3, stride: 1, expansion: 6, channels: 320 },
 ];
 
-pub(super) fn lite0(_: &Row, input: (usize, usize)) -> Result<Loaded> {
-    let weights = Weights::from_bytes(topwork_lite0::WEIGHTS)?;
-    let record = Record::of(&weights)?;
-    let preprocess = record.preprocess()?;
-    let normalisation = Normalisation { mean: preprocess.mean, scale: preprocess.scale };
-    let graph = Graph::new(input.0, input.1, normalisation);
-    let ((graph, weight, bias), report) = Reader::fill(&weights, |reader| {
-        let graph = features(reader, &LITE0, graph);
-        let classifier = reader.child("_fc");
-        (graph, classifier.tensor("weight", &[CLASSES, FEATURES]), classifier.tensor("bias", &[CLASSES]))
-    });
-    report.require_exact()?;
-    if record.classes.len() != CLASSES {
-        let found = record.classes.len();
-        return Err(Error::new(ErrorKind::Weights, format!("{found} class names for {CLASSES} classes")));
-    }
-    Ok(Loaded {
-        graph,
-        digest: weights.digest(),
-        preprocess,
-        imagenet: ImageNet { weights: weight.values, bias: bias.values, classes: record.classes },
-        report,
-    })
+pub(super) fn lite0(reader: &Reader, graph: Graph) -> Built {
+    let graph = features(reader, &LITE0, graph);
+    let classifier = reader.child("_fc");
+    let weights = classifier.tensor("weight", &[CLASSES, FEATURES]).values;
+    let bias = classifier.tensor("bias", &[CLASSES]).values;
+    Built { graph, top: Some(ImageNetTop { weights, bias }) }
 }
 
 /// Stem, stages, last convolution, average.

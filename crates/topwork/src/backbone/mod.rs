@@ -5,13 +5,15 @@
 
 mod efficientnet_lite;
 mod record;
+mod resnet;
 
 use topwork_kernels::Isa;
 
 use crate::error::{Error, ErrorKind, Result};
-use crate::network::{Graph, Network, Precision, Ranges, probe};
-use crate::preprocess::Preprocess;
-use crate::weights::LoadReport;
+use crate::network::{Graph, Network, Normalisation, Precision, Ranges, probe};
+use crate::preprocess::{Channels, Filter, Preprocess, Resize, Rounding};
+use crate::weights::{LoadReport, Reader, Source, Weights};
+use record::Record;
 
 /// A network with trained weights, and all that belongs to these weights.
 #[derive(Debug)]
@@ -26,8 +28,8 @@ pub struct Backbone {
     pub preprocess: Preprocess,
     /// Pixels → features, for the input size that was asked for.
     pub network: Network,
-    /// The classifier with which it was trained.
-    pub imagenet: ImageNet,
+    /// The classifier with which it was trained, where the weights bring one.
+    pub imagenet: Option<ImageNet>,
     /// What became of the tensors in the weights file.
     pub report: LoadReport,
 }
@@ -44,7 +46,7 @@ pub struct ImageNet {
 }
 
 /// A class of ImageNet.
-#[derive(Clone, Debug, PartialEq, Eq, serde::Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Class {
     /// WordNet id, such as `n02123045`.
     pub wnid: String,
@@ -68,7 +70,7 @@ impl ImageNet {
     }
 }
 
-/// A row of [`BACKBONES`].
+/// A row of [`BACKBONES`]: a network with the preprocessing that belongs to its weights.
 #[derive(Debug)]
 pub struct Row {
     /// The name by which [`backbone`] finds it.
@@ -77,84 +79,169 @@ pub struct Row {
     pub input: (usize, usize),
     /// Features that a photo gives.
     pub feature_dim: usize,
-    /// JSON of the ranges that belong to the weights: see [`Ranges`].
-    ranges: Option<&'static str>,
-    load: fn(&Row, (usize, usize)) -> Result<Loaded>,
+    /// Where its weights are.
+    pub origin: Origin,
+    /// Reads the weights into the network.
+    build: fn(&Reader, Graph) -> Built,
 }
 
-/// A set of weights read into the network that they belong to.
-struct Loaded {
+/// Where the weights of a backbone are.
+#[derive(Debug)]
+pub enum Origin {
+    /// In the program, with a record of their preprocessing.
+    Embedded {
+        /// A weights file.
+        weights: &'static [u8],
+        /// JSON of the ranges that belong to them: see [`Ranges`].
+        ranges: &'static str,
+    },
+    /// In a file.
+    File {
+        /// How photos are prepared for them.
+        preprocess: Preprocess,
+        /// Published files, the one to be taken first first.
+        sources: &'static [Source],
+    },
+}
+
+/// A network as its weights make it.
+struct Built {
     graph: Graph,
-    digest: [u8; 32],
-    preprocess: Preprocess,
-    imagenet: ImageNet,
-    report: LoadReport,
+    /// Its classifier, where the file has one for ImageNet's classes.
+    top: Option<ImageNetTop>,
+}
+
+/// The last layer of a network: one row of features a class, and one bias.
+struct ImageNetTop {
+    weights: Vec<f32>,
+    bias: Vec<f32>,
+}
+
+/// The arithmetic of a network, with what it needs.
+#[derive(Clone, Copy, Debug)]
+pub enum Arithmetic<'a> {
+    /// 32-bit floating point.
+    F32,
+    /// Bytes, between these limits.
+    Int8(&'a Ranges),
 }
 
 impl Row {
-    /// Loads the weights and prepares the network for photos of that height and width. On bytes the network of the
-    /// row's own size must then give the features of the probe that are recorded with the ranges.
+    /// Finds the weights that belong to the row and prepares the network for photos of that height and width.
     ///
     /// # Errors
-    /// [`ErrorKind::Weights`] if the weights cannot be read or do not fit the network, have no ranges where bytes are wanted,
-    /// or give other features for the probe than they should.
+    /// [`ErrorKind::Weights`] if the weights are not here, cannot be read, or as [`Row::fit`].
     pub fn load(&self, input: (usize, usize), precision: Precision, isa: Isa) -> Result<Backbone> {
-        let loaded = (self.load)(self, input)?;
+        let weights = self.weights()?;
         match precision {
-            Precision::F32 => {
-                let network = Network::new(&loaded.graph, isa);
-                Ok(loaded.with(self, network, None))
-            }
-            Precision::Int8 => {
-                let ranges = self.ranges()?;
-                let backbone = loaded.quantised(self, &ranges, isa)?;
-                if input == self.input {
-                    backbone.prove(&ranges.probe)?;
+            Precision::F32 => self.fit(&weights, input, Arithmetic::F32, isa),
+            Precision::Int8 => self.fit(&weights, input, Arithmetic::Int8(&self.ranges()?), isa),
+        }
+    }
+
+    /// Puts weights into the network, and prepares it for photos of that height and width. On bytes the network of the
+    /// row's own size must then give the features of the probe that are recorded with the ranges, if they are.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Weights`] if the weights do not fit the network, the ranges are those of other weights or lack a tensor,
+    /// or if the features of the probe are others than they should be.
+    pub fn fit(
+        &self,
+        weights: &Weights,
+        input: (usize, usize),
+        arithmetic: Arithmetic,
+        isa: Isa,
+    ) -> Result<Backbone> {
+        let preprocess = self.preprocess_of(weights)?;
+        let normalisation = Normalisation { mean: preprocess.mean, scale: preprocess.scale };
+        let graph = Graph::new(input.0, input.1, normalisation);
+        let (Built { graph, top }, report) = Reader::fill(weights, |reader| (self.build)(reader, graph));
+        match self.origin {
+            Origin::Embedded { .. } => report.require_exact()?,
+            Origin::File { .. } => report.require_complete()?,
+        }
+        let (network, ranges) = match arithmetic {
+            Arithmetic::F32 => (Network::new(&graph, isa), None),
+            Arithmetic::Int8(ranges) => {
+                let digest = blake3::Hash::from_bytes(weights.digest()).to_hex();
+                if ranges.weights != digest.as_str() {
+                    let message =
+                        format!("ranges of other weights: expected {digest}, found {}", ranges.weights);
+                    return Err(Error::new(ErrorKind::Weights, message));
                 }
-                Ok(backbone)
+                (Network::quantised(&graph, ranges, isa)?, Some(ranges))
+            }
+        };
+        let backbone = Backbone {
+            name: self.name,
+            digest: weights.digest(),
+            ranges: ranges.map(Ranges::digest),
+            preprocess,
+            network,
+            imagenet: top.map(ImageNet::of),
+            report,
+        };
+        match ranges {
+            Some(ranges) if input == self.input && !ranges.probe.is_empty() => {
+                backbone.prove(&ranges.probe)?;
+            }
+            _ => {}
+        }
+        Ok(backbone)
+    }
+
+    /// How photos are prepared for its weights, without making a network ready.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Weights`] if the embedded record cannot be read.
+    pub fn preprocess(&self) -> Result<Preprocess> {
+        match &self.origin {
+            Origin::Embedded { .. } => self.preprocess_of(&self.weights()?),
+            Origin::File { preprocess, .. } => Ok(preprocess.clone()),
+        }
+    }
+
+    fn preprocess_of(&self, weights: &Weights) -> Result<Preprocess> {
+        match &self.origin {
+            Origin::Embedded { .. } => Record::of(weights)?.preprocess(),
+            Origin::File { preprocess, .. } => Ok(preprocess.clone()),
+        }
+    }
+
+    /// The weights that belong to it.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Weights`] if they are not here or cannot be read.
+    pub fn weights(&self) -> Result<Weights> {
+        match self.origin {
+            Origin::Embedded { weights, .. } => Weights::from_bytes(weights),
+            Origin::File { .. } => {
+                Err(Error::new(ErrorKind::Weights, format!("the weights of {} are not here", self.name)))
             }
         }
     }
 
-    /// The same on bytes, with other ranges than those that belong to the weights, and without a proof.
+    /// The ranges that belong to the weights.
     ///
     /// # Errors
-    /// As [`Row::load`].
-    pub fn load_with(&self, input: (usize, usize), ranges: &Ranges, isa: Isa) -> Result<Backbone> {
-        (self.load)(self, input)?.quantised(self, ranges, isa)
-    }
-
-    /// How photos are prepared for these weights, without making a network ready.
-    ///
-    /// # Errors
-    /// [`ErrorKind::Weights`] if the weights cannot be read or do not fit the network.
-    pub fn preprocess(&self) -> Result<Preprocess> {
-        Ok((self.load)(self, self.input)?.preprocess)
-    }
-
-    fn ranges(&self) -> Result<Ranges> {
-        let json = self.ranges.ok_or_else(|| {
-            let message = format!("the weights of {} have no ranges, which int8 needs", self.name);
-            Error::new(ErrorKind::Weights, message).with_hint("--precision f32 does without")
-        })?;
-        Ranges::from_json(json)
+    /// [`ErrorKind::Weights`] if there are none, or they cannot be read.
+    pub fn ranges(&self) -> Result<Ranges> {
+        match self.origin {
+            Origin::Embedded { ranges, .. } => Ranges::from_json(ranges),
+            Origin::File { .. } => {
+                let message = format!("the weights of {} have no ranges, which int8 needs", self.name);
+                Err(Error::new(ErrorKind::Weights, message).with_hint("--precision f32 does without"))
+            }
+        }
     }
 }
 
-impl Loaded {
-    fn quantised(self, row: &Row, ranges: &Ranges, isa: Isa) -> Result<Backbone> {
-        let digest = blake3::Hash::from_bytes(self.digest).to_hex();
-        if ranges.weights != digest.as_str() {
-            let message = format!("ranges of other weights: expected {digest}, found {}", ranges.weights);
-            return Err(Error::new(ErrorKind::Weights, message));
-        }
-        let network = Network::quantised(&self.graph, ranges, isa)?;
-        Ok(self.with(row, network, Some(ranges.digest())))
-    }
-
-    fn with(self, row: &Row, network: Network, ranges: Option<[u8; 32]>) -> Backbone {
-        let Loaded { digest, preprocess, imagenet, report, .. } = self;
-        Backbone { name: row.name, digest, ranges, preprocess, network, imagenet, report }
+impl ImageNet {
+    /// The classifier with its classes' names.
+    fn of(top: ImageNetTop) -> ImageNet {
+        let class = |(wnid, name): (&str, &str)| Class { wnid: wnid.to_owned(), name: name.to_owned() };
+        let classes = topwork_lite0::classes().map(class).collect();
+        ImageNet { weights: top.weights, bias: top.bias, classes }
     }
 }
 
@@ -196,13 +283,75 @@ pub(crate) const SELF_TEST_HINT: &str = "TOPWORK_ISA=scalar goes on with plain a
 pub const DEFAULT_BACKBONE: &str = topwork_lite0::NAME;
 
 /// All backbones.
-pub static BACKBONES: &[Row] = &[Row {
-    name: topwork_lite0::NAME,
-    input: (224, 224),
-    feature_dim: 1280,
-    ranges: Some(topwork_lite0::RANGES),
-    load: efficientnet_lite::lite0,
-}];
+pub static BACKBONES: &[Row] = &[
+    Row {
+        name: topwork_lite0::NAME,
+        input: (224, 224),
+        feature_dim: 1280,
+        origin: Origin::Embedded { weights: topwork_lite0::WEIGHTS, ranges: topwork_lite0::RANGES },
+        build: efficientnet_lite::lite0,
+    },
+    // Keras resizes to the input's size, whatever the proportion, with the nearest pixel.
+    Row {
+        name: "resnet50",
+        input: (224, 224),
+        feature_dim: 2048,
+        origin: Origin::File { preprocess: CAFFE, sources: &[] },
+        build: resnet::resnet50_keras,
+    },
+    Row {
+        name: "resnet50_torchvision",
+        input: (224, 224),
+        feature_dim: 2048,
+        origin: Origin::File { preprocess: torch(256, Filter::Bilinear), sources: &[] },
+        build: resnet::resnet50_pytorch,
+    },
+    Row {
+        name: "resnet50_torchvision_v2",
+        input: (224, 224),
+        feature_dim: 2048,
+        origin: Origin::File { preprocess: torch(232, Filter::Bilinear), sources: &[] },
+        build: resnet::resnet50_pytorch,
+    },
+    // timm: crop_pct .95, so the shorter side is the floor of 224 / .95.
+    Row {
+        name: "resnet50_timm_a1",
+        input: (224, 224),
+        feature_dim: 2048,
+        origin: Origin::File { preprocess: torch(235, Filter::Bicubic), sources: &[] },
+        build: resnet::resnet50_pytorch,
+    },
+];
+
+/// Keras' mode `caffe` (`keras/src/applications/imagenet_utils.py`): blue first, ImageNet's mean subtracted.
+const CAFFE: Preprocess = Preprocess {
+    resize: Resize::Exact { width: 224, height: 224 },
+    filter: Filter::Nearest,
+    width: 224,
+    height: 224,
+    offset: Rounding::Floor,
+    channels: Channels::Bgr,
+    mean: [103.939, 116.779, 123.68],
+    scale: [1.0; 3],
+};
+
+/// torchvision's `ImageClassification` (`torchvision/transforms/_presets.py`): `(x / 255 − mean) / deviation`.
+const fn torch(shorter: u32, filter: Filter) -> Preprocess {
+    Preprocess {
+        resize: Resize::Shorter { size: shorter, rounding: Rounding::Floor },
+        filter,
+        width: 224,
+        height: 224,
+        offset: Rounding::HalfEven,
+        channels: Channels::Rgb,
+        mean: [123.675, 116.28, 103.53],
+        scale: [
+            (1.0 / (255.0 * 0.229_f64)) as f32,
+            (1.0 / (255.0 * 0.224_f64)) as f32,
+            (1.0 / (255.0 * 0.225_f64)) as f32,
+        ],
+    }
+}
 
 /// The row of that name.
 ///

@@ -1,16 +1,14 @@
-//! What a weights file says about itself, as JSON under the metadata key `topwork`: class names and preprocessing.
+//! What a weights file says about itself, as JSON under the metadata key `topwork`: its preprocessing.
 
 use serde::Deserialize;
 
-use super::Class;
 use crate::error::{Error, ErrorKind, Result};
 use crate::preprocess::{Channels, Filter, Preprocess, Resize, Rounding};
 use crate::weights::Weights;
 
-/// The parts of the record that topwork acts on; origin and licence stand beside them.
+/// The part of the record that topwork acts on; origin, licence and class names stand beside it.
 #[derive(Deserialize)]
 pub(super) struct Record {
-    pub(super) classes: Vec<Class>,
     preprocessing: Preprocessing,
 }
 

@@ -77,11 +77,16 @@ pub enum Groups {
 /// Batch normalisation with the statistics of training, one value a channel.
 #[derive(Clone, Debug)]
 pub struct BatchNorm {
-    pub(super) weight: Vec<f32>,
-    pub(super) bias: Vec<f32>,
-    pub(super) mean: Vec<f32>,
-    pub(super) variance: Vec<f32>,
-    pub(super) epsilon: f64,
+    /// Multiplied after the division; `gamma` in TensorFlow.
+    pub weight: Vec<f32>,
+    /// Added last; `beta` in TensorFlow.
+    pub bias: Vec<f32>,
+    /// Subtracted first.
+    pub mean: Vec<f32>,
+    /// Its root, epsilon added, divides.
+    pub variance: Vec<f32>,
+    /// Keeps the division safe.
+    pub epsilon: f64,
 }
 
 impl BatchNorm {

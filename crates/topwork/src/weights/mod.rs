@@ -4,9 +4,11 @@
 mod reader;
 mod report;
 mod safetensors;
+mod source;
 
 pub use reader::Reader;
 pub use report::{LoadReport, Mismatch, Missing};
+pub use source::{Checksum, Source};
 
 use std::collections::BTreeMap;
 

@@ -40,6 +40,23 @@ impl<'a> Reader<'a> {
         Reader { prefix: self.name(name) + ".", ..*self }
     }
 
+    /// Whether the file has a tensor of that name.
+    pub fn contains(&self, name: &str) -> bool {
+        self.shape(name).is_some()
+    }
+
+    /// The shape of the tensor of that name, where the file has one.
+    pub fn shape(&self, name: &str) -> Option<&'a [usize]> {
+        let weights: &'a Weights = self.weights;
+        weights.tensor(&self.name(name)).map(|tensor| tensor.shape.as_slice())
+    }
+
+    /// The names of all tensors below this prefix, without it, in byte order.
+    pub fn names(&self) -> impl Iterator<Item = &'a str> {
+        let weights: &'a Weights = self.weights;
+        weights.names().filter_map(|name| name.strip_prefix(&self.prefix))
+    }
+
     /// The tensor of that name, which must have this shape.
     pub fn tensor(&self, name: &str, shape: &[usize]) -> Tensor {
         let name = self.name(name);

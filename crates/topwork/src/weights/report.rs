@@ -47,7 +47,18 @@ impl LoadReport {
     /// # Errors
     /// [`ErrorKind::Weights`](crate::ErrorKind::Weights) with the first few tensors of each kind.
     pub fn require_exact(&self) -> Result<()> {
-        if self.missing.is_empty() && self.mismatched.is_empty() && self.unused.is_empty() {
+        match self.unused.is_empty() {
+            true => self.require_complete(),
+            false => Err(refused(format!("these weights do not fit the network: {self}"))),
+        }
+    }
+
+    /// The network is whole: nothing missing or mismatched. The file may hold more.
+    ///
+    /// # Errors
+    /// As [`LoadReport::require_exact`].
+    pub fn require_complete(&self) -> Result<()> {
+        if self.missing.is_empty() && self.mismatched.is_empty() {
             return Ok(());
         }
         Err(refused(format!("these weights do not fit the network: {self}")))
