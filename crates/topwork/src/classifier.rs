@@ -145,10 +145,12 @@ impl Classifier {
     /// As [`Classifier::open`].
     pub fn from_bytes(bytes: &[u8], isa: Isa) -> Result<Classifier> {
         let (record, head, probe) = parse(bytes)?;
-        let backbone = backbone::backbone(&record.backbone.name, record.precision, isa).map_err(|error| {
-            Error::new(ErrorKind::Model, "the model stands on a backbone that is not here").with_source(error)
-        })?;
-        let extractor = Extractor::new(backbone);
+        let extractor = Extractor::new(backbone_of(&record, isa).map_err(|error| {
+            let hint = error.hint().map(str::to_owned);
+            let message = "the model stands on a backbone that is not here";
+            let error = Error::new(ErrorKind::Model, message).with_source(error);
+            hint.into_iter().fold(error, Error::with_hint)
+        })?);
         let digest = weights_digest(&extractor);
         if record.ranges != ranges_digest(&extractor) {
             let message = format!(
@@ -254,6 +256,16 @@ fn record(extractor: &Extractor, classes: Vec<String>, settings: serde_json::Val
         ranges: ranges_digest(extractor),
         settings,
     }
+}
+
+/// The network that a record names, on the weights that it names.
+fn backbone_of(record: &Record, isa: Isa) -> Result<Backbone> {
+    let row = backbone::row(&record.backbone.name)?;
+    let digest = blake3::Hash::from_hex(&record.backbone.digest).map_err(|error| {
+        let message = format!("{:?} is no digest of weights", record.backbone.digest);
+        Error::new(ErrorKind::Model, message).with_source(error)
+    })?;
+    row.prepare(&row.weights_of(digest.as_bytes())?, row.input, record.precision, isa)
 }
 
 fn weights_digest(extractor: &Extractor) -> String {
