@@ -30,7 +30,11 @@ fn main() -> ExitCode {
         Command::Evaluate(arguments) => !arguments.work.no_store,
         Command::Predict(arguments) => !arguments.work.no_store,
         Command::Demo(arguments) => !arguments.work.no_store,
-        Command::Check(_) | Command::Store(_) | Command::Bench(_) | Command::Completions(_) => false,
+        Command::Check(_)
+        | Command::Store(_)
+        | Command::Weights(_)
+        | Command::Bench(_)
+        | Command::Completions(_) => false,
     };
     let outcome = match arguments.command {
         Command::Train(arguments) => commands::train::run(&arguments),
@@ -39,6 +43,7 @@ fn main() -> ExitCode {
         Command::Check(arguments) => commands::check::run(&arguments),
         Command::Demo(arguments) => commands::demo::run(&arguments),
         Command::Store(arguments) => commands::store::run(&arguments),
+        Command::Weights(arguments) => commands::weights::run(&arguments),
         Command::Bench(arguments) => commands::bench::run(&arguments),
         Command::Completions(arguments) => commands::completions::run(&arguments),
     };

@@ -51,8 +51,10 @@ impl Row {
                 }
                 let text = |digest| blake3::Hash::from_bytes(digest).to_hex();
                 let (expected, found) = (text(*digest), text(weights.digest()));
-                let message =
-                    format!("this program has other weights of {}: expected {expected}, found {found}", self.name);
+                let message = format!(
+                    "this program has other weights of {}: expected {expected}, found {found}",
+                    self.name
+                );
                 Err(Error::new(ErrorKind::Weights, message).with_hint("use the version that it came from"))
             }
             Origin::File { sources, .. } => Cache::of_user()?.weights(self.name, sources, Some(digest)),
@@ -88,8 +90,10 @@ pub fn add(file: &Path, row: Option<&'static Row>, cache: &Cache) -> Result<Adde
     let published = published(&digests);
     let row = match (row, published) {
         (Some(row), Some((other, source))) if row.name != other.name => {
-            let message =
-                format!("these are the weights {}, which belong to {}, not to {}", source.name, other.name, row.name);
+            let message = format!(
+                "these are the weights {}, which belong to {}, not to {}",
+                source.name, other.name, row.name
+            );
             let hint = format!("--backbone {}: preprocessing belongs to the weights", other.name);
             return Err(on_file(Error::new(ErrorKind::Weights, message).with_hint(hint)));
         }

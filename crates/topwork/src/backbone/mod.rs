@@ -308,14 +308,20 @@ pub static BACKBONES: &[Row] = &[
         name: "resnet50_torchvision",
         input: (224, 224),
         feature_dim: 2048,
-        origin: Origin::File { preprocess: torch(256, Filter::Bilinear), sources: resnet::sources::TORCHVISION_V1 },
+        origin: Origin::File {
+            preprocess: torch(256, Filter::Bilinear),
+            sources: resnet::sources::TORCHVISION_V1,
+        },
         build: resnet::resnet50_pytorch,
     },
     Row {
         name: "resnet50_torchvision_v2",
         input: (224, 224),
         feature_dim: 2048,
-        origin: Origin::File { preprocess: torch(232, Filter::Bilinear), sources: resnet::sources::TORCHVISION_V2 },
+        origin: Origin::File {
+            preprocess: torch(232, Filter::Bilinear),
+            sources: resnet::sources::TORCHVISION_V2,
+        },
         build: resnet::resnet50_pytorch,
     },
     // timm: crop_pct .95, so the shorter side is the floor of 224 / .95.

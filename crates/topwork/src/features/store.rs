@@ -501,7 +501,8 @@ fn set_aside_files(folder: &Path) -> Vec<PathBuf> {
 /// # Errors
 /// Kind `Configuration` where the system names no such folder.
 pub fn default_folder() -> Result<PathBuf> {
-    folders::caches().map_err(|error| error.with_hint("set TOPWORK_CACHE to a folder, or go without: --no-store"))
+    folders::caches()
+        .map_err(|error| error.with_hint("set TOPWORK_CACHE to a folder, or go without: --no-store"))
 }
 
 #[cfg(test)]

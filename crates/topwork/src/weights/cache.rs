@@ -210,8 +210,7 @@ impl Cache {
             .read_to_string(&mut json)
             .map_err(|error| Error::io("cannot read", &path, error))?;
         let hint = "delete this file, and the ranges are found again";
-        let ranges =
-            Ranges::from_json(&json).map_err(|error| error.with_path(&path).with_hint(hint))?;
+        let ranges = Ranges::from_json(&json).map_err(|error| error.with_path(&path).with_hint(hint))?;
         if ranges.weights != digest {
             let message = format!("ranges of other weights: expected {digest}, found {:?}", ranges.weights);
             return Err(refused(message).with_path(path).with_hint(hint));
@@ -385,7 +384,8 @@ impl Cache {
     pub(super) fn how_to_get(&self, backbone: &str, sources: &[Source]) -> String {
         let mut ways = Vec::new();
         if let Some(source) = sources.iter().find(|source| source.url.is_some()) {
-            let size = source.bytes.map(|bytes| format!("{:.1} MB, ", bytes as f64 / 1e6)).unwrap_or_default();
+            let size =
+                source.bytes.map(|bytes| format!("{:.1} MB, ", bytes as f64 / 1e6)).unwrap_or_default();
             ways.push(format!("topwork weights get {backbone} ({size}{})", source.licence));
         }
         let files: BTreeSet<&str> = sources.iter().map(|source| source.file).collect();

@@ -149,7 +149,10 @@ fn answer(url: &str, policy: Policy) -> Result<Body> {
             return Err(failed(&url, &format!("the server answers {status}")));
         }
         if let Some(encoding) = header(CONTENT_ENCODING).filter(|encoding| *encoding != "identity") {
-            return Err(failed(&url, &format!("the server sends it encoded ({encoding}), which was not asked for")));
+            return Err(failed(
+                &url,
+                &format!("the server sends it encoded ({encoding}), which was not asked for"),
+            ));
         }
         return Ok(response.into_body());
     }
@@ -284,7 +287,8 @@ fn remove_abandoned(folder: &Path) {
         let name = entry.file_name();
         let name = name.to_string_lossy();
         let partial = name.starts_with(PARTIAL_PREFIX) && name.ends_with(PARTIAL_SUFFIX);
-        let age = entry.metadata().and_then(|metadata| metadata.modified()).ok().and_then(|at| at.elapsed().ok());
+        let age =
+            entry.metadata().and_then(|metadata| metadata.modified()).ok().and_then(|at| at.elapsed().ok());
         if partial && age.is_some_and(|age| age > ABANDONED) {
             let _ = fs::remove_file(entry.path());
         }

@@ -104,7 +104,8 @@ pub(crate) fn read_bytes(path: &Path) -> Result<Vec<u8>> {
     let failed = |error| Error::io("cannot read the weights", path, error);
     let metadata = std::fs::metadata(path).map_err(failed)?;
     if !metadata.is_file() || metadata.len() > MAX_BYTES {
-        let found = if metadata.is_file() { format!("{} bytes", metadata.len()) } else { "no file".to_owned() };
+        let found =
+            if metadata.is_file() { format!("{} bytes", metadata.len()) } else { "no file".to_owned() };
         let message = format!("expected a file of at most {MAX_BYTES} bytes, found {found}");
         return Err(refused(message).with_path(path));
     }

@@ -46,7 +46,8 @@ impl Record {
 
     /// The record in a file of the cache; none where it is something else.
     pub(super) fn read(path: &Path) -> Option<Record> {
-        let metadata = std::fs::metadata(path).ok().filter(|found| found.is_file() && found.len() <= MAX_BYTES)?;
+        let metadata =
+            std::fs::metadata(path).ok().filter(|found| found.is_file() && found.len() <= MAX_BYTES)?;
         let text = std::fs::read_to_string(path).ok().filter(|_| metadata.len() > 0)?;
         let record: Record = serde_json::from_str(&text).ok()?;
         let named = path.file_name()?.to_str()? == file_name(&record.digests.blake3, &record.backbone);

@@ -66,7 +66,8 @@ impl Source {
 
     /// Owner and name of its repository on Hugging Face, and its path there, where its address is one of these.
     pub(super) fn hugging_face(&self) -> Option<(&'static str, &'static str, &'static str)> {
-        let (repository, path) = self.url?.strip_prefix("https://huggingface.co/")?.split_once("/resolve/main/")?;
+        let (repository, path) =
+            self.url?.strip_prefix("https://huggingface.co/")?.split_once("/resolve/main/")?;
         let (owner, name) = repository.split_once('/')?;
         Some((owner, name, path))
     }
