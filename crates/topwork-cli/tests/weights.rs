@@ -204,7 +204,7 @@ fn absent_weights_are_explained_before_anything_is_written() {
     let folder = place.path("cache").join("weights").display().to_string();
     for part in [
         "the weights of resnet50 are not here",
-        "topwork weights get resnet50 (103.0 MB, MIT",
+        "topwork weights get resnet50_keras (103.0 MB, MIT",
         "resnet50_weights_tf_dim_ordering_tf_kernels.h5",
         &folder,
         "topwork weights add FILE --backbone resnet50",

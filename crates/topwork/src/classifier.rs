@@ -72,6 +72,9 @@ pub struct BackboneRecord {
     pub name: String,
     /// BLAKE3 of the weights file, hexadecimal.
     pub digest: String,
+    /// Name of the published file that it is, where that is known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub source: Option<String>,
 }
 
 /// A head on a frozen backbone, with its classes: what answers "what is on this photo?".
@@ -250,6 +253,7 @@ fn record(extractor: &Extractor, classes: Vec<String>, settings: serde_json::Val
         backbone: BackboneRecord {
             name: extractor.backbone().name.to_owned(),
             digest: weights_digest(extractor),
+            source: extractor.backbone().source.map(str::to_owned),
         },
         preprocess: extractor.preprocess().clone(),
         precision: extractor.precision(),
@@ -265,7 +269,8 @@ fn backbone_of(record: &Record, isa: Isa) -> Result<Backbone> {
         let message = format!("{:?} is no digest of weights", record.backbone.digest);
         Error::new(ErrorKind::Model, message).with_source(error)
     })?;
-    row.prepare(&row.weights_of(digest.as_bytes())?, row.input, record.precision, isa)
+    let weights = row.weights_of(digest.as_bytes(), record.backbone.source.as_deref())?;
+    row.prepare(&weights, row.input, record.precision, isa)
 }
 
 fn weights_digest(extractor: &Extractor) -> String {

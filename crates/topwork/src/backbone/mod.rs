@@ -24,6 +24,8 @@ pub struct Backbone {
     pub name: &'static str,
     /// BLAKE3 of the weights file.
     pub digest: [u8; 32],
+    /// The name of the published file that this is, where that is known.
+    pub source: Option<&'static str>,
     /// Digest of the ranges between which its tensors are represented; none in f32.
     pub ranges: Option<[u8; 32]>,
     /// How photos are prepared for these weights.
@@ -194,6 +196,7 @@ impl Row {
         let backbone = Backbone {
             name: self.name,
             digest: weights.digest(),
+            source: weights.source(),
             ranges: ranges.map(Ranges::digest),
             preprocess,
             network,

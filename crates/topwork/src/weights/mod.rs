@@ -51,6 +51,7 @@ pub struct Weights {
     tensors: BTreeMap<String, Tensor>,
     metadata: BTreeMap<String, String>,
     digest: [u8; 32],
+    source: Option<&'static str>,
 }
 
 impl Weights {
@@ -96,6 +97,11 @@ impl Weights {
     /// BLAKE3 of the file's bytes.
     pub fn digest(&self) -> [u8; 32] {
         self.digest
+    }
+
+    /// The name of the published file that this is, where a [`Cache`] knows it for one.
+    pub fn source(&self) -> Option<&'static str> {
+        self.source
     }
 }
 

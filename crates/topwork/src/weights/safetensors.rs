@@ -32,7 +32,7 @@ pub(super) fn read(bytes: &[u8]) -> Result<Weights> {
     }
     let metadata = header.metadata().iter().flatten();
     let metadata = metadata.map(|(key, value)| (key.clone(), value.clone())).collect();
-    Ok(Weights { tensors, metadata, digest: *blake3::hash(bytes).as_bytes() })
+    Ok(Weights { tensors, metadata, digest: *blake3::hash(bytes).as_bytes(), source: None })
 }
 
 fn tensor(name: &str, view: &TensorView) -> Result<Tensor> {
