@@ -171,6 +171,39 @@ fn a_file_is_added_listed_used_and_verified() {
     assert_eq!(other.stdout, "");
 }
 
+/// The path that `weights add` prints.
+fn added(place: &Place, file: &str, value: u16) -> PathBuf {
+    place.write(file, &own(value));
+    let added = run(place, &["weights", "add", file, "--backbone", "resnet50_torchvision"]).expect(0);
+    std::thread::sleep(std::time::Duration::from_millis(20));
+    PathBuf::from(added.stdout.lines().last().and_then(|line| line.split("  ").next()).expect("a path"))
+}
+
+#[test]
+fn a_model_finds_its_weights_by_digest() {
+    let place = Place::new();
+    place.photos("photos", &["a", "b"], 4, 0);
+    let first = added(&place, "first.safetensors", SMALL);
+    let train = ["train", "photos", "--backbone", "resnet50_torchvision", "--precision", "f32"];
+    run(&place, &train).expect(0);
+    let predict = ["predict", "--model", "topwork-run", "photos/a/000.ppm", "--format", "csv"];
+    let answer = run(&place, &predict).expect(0).stdout;
+
+    let second = added(&place, "second.safetensors", SMALL + 1);
+    assert_eq!(run(&place, &predict).expect(0).stdout, answer);
+    std::fs::remove_file(&second).expect("removed");
+    assert_eq!(run(&place, &predict).expect(0).stdout, answer);
+
+    let digest = blake3::hash(&std::fs::read(&first).expect("kept")).to_hex();
+    std::fs::remove_file(&first).expect("removed");
+    let absent = run(&place, &predict).expect(1);
+    for part in [digest.as_str(), "topwork weights add FILE --backbone resnet50_torchvision"] {
+        assert!(absent.stderr.contains(part), "no {part:?} in:\n{}", absent.stderr);
+    }
+    added(&place, "first.safetensors", SMALL);
+    assert_eq!(run(&place, &predict).expect(0).stdout, answer);
+}
+
 #[test]
 fn what_cannot_be_added_is_explained() {
     let place = Place::new();
