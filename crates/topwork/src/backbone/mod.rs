@@ -10,7 +10,7 @@ mod resnet;
 use topwork_kernels::Isa;
 
 use crate::error::{Error, ErrorKind, Result};
-use crate::network::{Graph, Network, Normalisation, Precision, Ranges, probe};
+use crate::network::{Graph, Layer, Network, Normalisation, Precision, Ranges, probe};
 use crate::preprocess::{Channels, Filter, Preprocess, Resize, Rounding};
 use crate::weights::{LoadReport, Reader, Source, Weights};
 use record::Record;
@@ -22,8 +22,8 @@ pub struct Backbone {
     pub name: &'static str,
     /// BLAKE3 of the weights file.
     pub digest: [u8; 32],
-    /// Digest of the ranges between which its tensors are represented; none in f32.
-    pub ranges: Option<[u8; 32]>,
+    /// Between which values its tensors are represented; none in f32.
+    pub ranges: Option<Ranges>,
     /// How photos are prepared for these weights.
     pub preprocess: Preprocess,
     /// Pixels → features, for the input size that was asked for.
@@ -175,7 +175,7 @@ impl Row {
         let backbone = Backbone {
             name: self.name,
             digest: weights.digest(),
-            ranges: ranges.map(Ranges::digest),
+            ranges: ranges.cloned(),
             preprocess,
             network,
             imagenet: top.map(ImageNet::of),
@@ -188,6 +188,14 @@ impl Row {
             _ => {}
         }
         Ok(backbone)
+    }
+
+    /// Its layers up to the features, for photos of its own size; no weights are needed.
+    pub fn layers(&self) -> Vec<Layer> {
+        let normalisation = Normalisation { mean: [0.0; 3], scale: [1.0; 3] };
+        let graph = Graph::new(self.input.0, self.input.1, normalisation);
+        let (built, _) = Reader::fill(&Weights::default(), |reader| (self.build)(reader, graph));
+        built.graph.layers()
     }
 
     /// How photos are prepared for its weights, without making a network ready.
@@ -221,17 +229,38 @@ impl Row {
         }
     }
 
-    /// The ranges that belong to the weights.
+    /// The ranges that belong to the row's weights.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Weights`] if there are none, or the weights or the ranges cannot be read.
+    pub fn ranges(&self) -> Result<Ranges> {
+        self.ranges_of(&self.weights()?)
+    }
+
+    /// The ranges that belong to these weights.
     ///
     /// # Errors
     /// [`ErrorKind::Weights`] if there are none, or they cannot be read.
-    pub fn ranges(&self) -> Result<Ranges> {
+    pub fn ranges_of(&self, weights: &Weights) -> Result<Ranges> {
+        self.known_ranges(weights)?.ok_or_else(|| {
+            let message = format!("these weights of {} have no ranges yet, which int8 needs", self.name);
+            let hint = format!(
+                "train finds them on its photos, and so does `topwork weights add FILE --backbone {} --calibrate PHOTOS`; \
+                 --precision f32 does without",
+                self.name
+            );
+            Error::new(ErrorKind::Weights, message).with_hint(hint)
+        })
+    }
+
+    /// The ranges that belong to these weights, where they are in the program or were found on photos before.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Weights`] if they cannot be read.
+    pub fn known_ranges(&self, _weights: &Weights) -> Result<Option<Ranges>> {
         match self.origin {
-            Origin::Embedded { ranges, .. } => Ranges::from_json(ranges),
-            Origin::File { .. } => {
-                let message = format!("the weights of {} have no ranges, which int8 needs", self.name);
-                Err(Error::new(ErrorKind::Weights, message).with_hint("--precision f32 does without"))
-            }
+            Origin::Embedded { ranges, .. } => Ranges::from_json(ranges).map(Some),
+            Origin::File { .. } => Ok(None),
         }
     }
 }
@@ -246,6 +275,11 @@ impl ImageNet {
 }
 
 impl Backbone {
+    /// Whether its weights and ranges are in the program.
+    pub fn is_embedded(&self) -> bool {
+        row(self.name).is_ok_and(|row| matches!(row.origin, Origin::Embedded { .. }))
+    }
+
     /// The features of the [`probe`].
     pub fn probe_features(&self) -> Vec<f32> {
         let (height, width) = self.network.input();

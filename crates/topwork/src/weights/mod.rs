@@ -36,7 +36,7 @@ impl Tensor {
 }
 
 /// The tensors of one file, by name, with its metadata and digest.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub struct Weights {
     tensors: BTreeMap<String, Tensor>,
     metadata: BTreeMap<String, String>,
