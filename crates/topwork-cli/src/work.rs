@@ -10,6 +10,7 @@ use topwork::features::extract::{Extraction, Run};
 use topwork::features::store::{self, Store};
 use topwork::features::{self, CALIBRATION_PHOTOS};
 use topwork::network::Ranges;
+use topwork::weights::Cache;
 use topwork::{Error, ErrorKind, Extractor, Isa, Precision, Weights};
 
 use crate::arguments::Work;
@@ -67,7 +68,11 @@ pub(crate) fn calibrate(
     let looked_at = counted(photos.len().min(CALIBRATION_PHOTOS), "photo");
     terminal.say(format!("finding the ranges of int8 for {} on {looked_at}", row.name));
     let run = Run { threads: threads.map_or(0, usize::from), stop: interrupt::flag(), ..Run::default() };
-    Ok(features::calibrate(row, weights, photos, isa()?, &run)?)
+    let ranges = features::calibrate(row, weights, photos, isa()?, &run)?;
+    if let Err(error) = Cache::of_user().and_then(|cache| cache.keep_ranges(&ranges)) {
+        terminal.warn(format!("the ranges cannot be kept, and are looked for again next time: {error}"));
+    }
+    Ok(ranges)
 }
 
 /// The features of these files, with progress and what the store has to say.

@@ -266,12 +266,17 @@ fn record(extractor: &Extractor, classes: Vec<String>, settings: serde_json::Val
 /// The network that a record names, on the weights and the ranges that it names.
 fn backbone_of(record: &Record, isa: Isa) -> Result<Backbone> {
     let row = backbone::row(&record.backbone.name)?;
+    let digest = blake3::Hash::from_hex(&record.backbone.digest).map_err(|error| {
+        let message = format!("{:?} is no digest of weights", record.backbone.digest);
+        Error::new(ErrorKind::Model, message).with_source(error)
+    })?;
+    let weights = row.weights_of(digest.as_bytes())?;
     match (&record.calibration, record.precision) {
         (Some(ranges), Precision::Int8) => {
             ranges.check()?;
-            row.fit(&row.weights()?, row.input, Arithmetic::Int8(ranges), isa)
+            row.fit(&weights, row.input, Arithmetic::Int8(ranges), isa)
         }
-        _ => row.load(row.input, record.precision, isa),
+        _ => row.prepare(&weights, row.input, record.precision, isa),
     }
 }
 

@@ -4,6 +4,7 @@
 //! Adding one: a file beside this one that describes the network and its weights, and a row of [`BACKBONES`].
 
 mod efficientnet_lite;
+mod files;
 mod record;
 mod resnet;
 
@@ -13,6 +14,7 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::network::{Graph, Layer, Network, Normalisation, Precision, Ranges, probe};
 use crate::preprocess::{Channels, Filter, Preprocess, Resize, Rounding};
 use crate::weights::{LoadReport, Reader, Source, Weights};
+pub use files::{Added, add};
 use record::Record;
 
 /// A network with trained weights, and all that belongs to these weights.
@@ -132,11 +134,33 @@ impl Row {
     /// # Errors
     /// [`ErrorKind::Weights`] if the weights are not here, cannot be read, or as [`Row::fit`].
     pub fn load(&self, input: (usize, usize), precision: Precision, isa: Isa) -> Result<Backbone> {
-        let weights = self.weights()?;
+        self.prepare(&self.weights()?, input, precision, isa)
+    }
+
+    /// Puts weights into the network as [`Row::fit`], on bytes with the [ranges](Row::ranges_of) that belong to them.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Weights`] if they have no ranges, or as [`Row::fit`].
+    pub fn prepare(
+        &self,
+        weights: &Weights,
+        input: (usize, usize),
+        precision: Precision,
+        isa: Isa,
+    ) -> Result<Backbone> {
         match precision {
-            Precision::F32 => self.fit(&weights, input, Arithmetic::F32, isa),
-            Precision::Int8 => self.fit(&weights, input, Arithmetic::Int8(&self.ranges()?), isa),
+            Precision::F32 => self.fit(weights, input, Arithmetic::F32, isa),
+            Precision::Int8 => self.fit(weights, input, Arithmetic::Int8(&self.ranges_of(weights)?), isa),
         }
+    }
+
+    /// Whether weights fit the network, without making it ready.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Weights`] if they do not.
+    pub fn check(&self, weights: &Weights) -> Result<LoadReport> {
+        let (_, _, report) = self.fill(weights, self.input)?;
+        Ok(report)
     }
 
     /// Puts weights into the network, and prepares it for photos of that height and width. On bytes the network of the
@@ -152,14 +176,7 @@ impl Row {
         arithmetic: Arithmetic,
         isa: Isa,
     ) -> Result<Backbone> {
-        let preprocess = self.preprocess_of(weights)?;
-        let normalisation = Normalisation { mean: preprocess.mean, scale: preprocess.scale };
-        let graph = Graph::new(input.0, input.1, normalisation);
-        let (Built { graph, top }, report) = Reader::fill(weights, |reader| (self.build)(reader, graph));
-        match self.origin {
-            Origin::Embedded { .. } => report.require_exact()?,
-            Origin::File { .. } => report.require_complete()?,
-        }
+        let (preprocess, Built { graph, top }, report) = self.fill(weights, input)?;
         let (network, ranges) = match arithmetic {
             Arithmetic::F32 => (Network::new(&graph, isa), None),
             Arithmetic::Int8(ranges) => {
@@ -198,6 +215,19 @@ impl Row {
         built.graph.layers()
     }
 
+    /// The network with its weights in place, for photos of that height and width.
+    fn fill(&self, weights: &Weights, input: (usize, usize)) -> Result<(Preprocess, Built, LoadReport)> {
+        let preprocess = self.preprocess_of(weights)?;
+        let normalisation = Normalisation { mean: preprocess.mean, scale: preprocess.scale };
+        let graph = Graph::new(input.0, input.1, normalisation);
+        let (built, report) = Reader::fill(weights, |reader| (self.build)(reader, graph));
+        match self.origin {
+            Origin::Embedded { .. } => report.require_exact()?,
+            Origin::File { .. } => report.require_complete()?,
+        }
+        Ok((preprocess, built, report))
+    }
+
     /// How photos are prepared for its weights, without making a network ready.
     ///
     /// # Errors
@@ -213,54 +243,6 @@ impl Row {
         match &self.origin {
             Origin::Embedded { .. } => Record::of(weights)?.preprocess(),
             Origin::File { preprocess, .. } => Ok(preprocess.clone()),
-        }
-    }
-
-    /// The weights that belong to it.
-    ///
-    /// # Errors
-    /// [`ErrorKind::Weights`] if they are not here or cannot be read.
-    pub fn weights(&self) -> Result<Weights> {
-        match self.origin {
-            Origin::Embedded { weights, .. } => Weights::from_bytes(weights),
-            Origin::File { .. } => {
-                Err(Error::new(ErrorKind::Weights, format!("the weights of {} are not here", self.name)))
-            }
-        }
-    }
-
-    /// The ranges that belong to the row's weights.
-    ///
-    /// # Errors
-    /// [`ErrorKind::Weights`] if there are none, or the weights or the ranges cannot be read.
-    pub fn ranges(&self) -> Result<Ranges> {
-        self.ranges_of(&self.weights()?)
-    }
-
-    /// The ranges that belong to these weights.
-    ///
-    /// # Errors
-    /// [`ErrorKind::Weights`] if there are none, or they cannot be read.
-    pub fn ranges_of(&self, weights: &Weights) -> Result<Ranges> {
-        self.known_ranges(weights)?.ok_or_else(|| {
-            let message = format!("these weights of {} have no ranges yet, which int8 needs", self.name);
-            let hint = format!(
-                "train finds them on its photos, and so does `topwork weights add FILE --backbone {} --calibrate PHOTOS`; \
-                 --precision f32 does without",
-                self.name
-            );
-            Error::new(ErrorKind::Weights, message).with_hint(hint)
-        })
-    }
-
-    /// The ranges that belong to these weights, where they are in the program or were found on photos before.
-    ///
-    /// # Errors
-    /// [`ErrorKind::Weights`] if they cannot be read.
-    pub fn known_ranges(&self, _weights: &Weights) -> Result<Option<Ranges>> {
-        match self.origin {
-            Origin::Embedded { ranges, .. } => Ranges::from_json(ranges).map(Some),
-            Origin::File { .. } => Ok(None),
         }
     }
 }
@@ -330,21 +312,27 @@ pub static BACKBONES: &[Row] = &[
         name: "resnet50",
         input: (224, 224),
         feature_dim: 2048,
-        origin: Origin::File { preprocess: CAFFE, sources: &[] },
+        origin: Origin::File { preprocess: CAFFE, sources: resnet::sources::KERAS },
         build: resnet::resnet50_keras,
     },
     Row {
         name: "resnet50_torchvision",
         input: (224, 224),
         feature_dim: 2048,
-        origin: Origin::File { preprocess: torch(256, Filter::Bilinear), sources: &[] },
+        origin: Origin::File {
+            preprocess: torch(256, Filter::Bilinear),
+            sources: resnet::sources::TORCHVISION_V1,
+        },
         build: resnet::resnet50_pytorch,
     },
     Row {
         name: "resnet50_torchvision_v2",
         input: (224, 224),
         feature_dim: 2048,
-        origin: Origin::File { preprocess: torch(232, Filter::Bilinear), sources: &[] },
+        origin: Origin::File {
+            preprocess: torch(232, Filter::Bilinear),
+            sources: resnet::sources::TORCHVISION_V2,
+        },
         build: resnet::resnet50_pytorch,
     },
     // timm: crop_pct .95, so the shorter side is the floor of 224 / .95.
@@ -352,7 +340,7 @@ pub static BACKBONES: &[Row] = &[
         name: "resnet50_timm_a1",
         input: (224, 224),
         feature_dim: 2048,
-        origin: Origin::File { preprocess: torch(235, Filter::Bicubic), sources: &[] },
+        origin: Origin::File { preprocess: torch(235, Filter::Bicubic), sources: resnet::sources::TIMM_A1 },
         build: resnet::resnet50_pytorch,
     },
 ];
