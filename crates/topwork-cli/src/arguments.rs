@@ -35,6 +35,8 @@ pub(crate) enum Command {
     Backbones(Backbones),
     /// Show or clear the store of features that photos already have
     Store(Store),
+    /// Show, fetch, add and check the weights of backbones that are not in the program
+    Weights(Weights),
     /// Measure how fast the line is, stage by stage, and how much of the machine's limit the network reaches
     Bench(Bench),
     /// Print a completion script for a shell
@@ -255,6 +257,100 @@ pub(crate) enum StoreAction {
 
 #[derive(Args)]
 #[command(
+    after_help = "Weights lie in the folder `weights` of the user's cache folder (TOPWORK_CACHE). Those that torch, Keras and
+Hugging Face have already fetched are used where they lie.
+
+Examples:
+  topwork weights list
+  topwork weights get resnet50
+  topwork weights add my.safetensors --backbone resnet50_torchvision
+  topwork weights verify"
+)]
+pub(crate) struct Weights {
+    #[command(subcommand)]
+    pub(crate) action: WeightsAction,
+}
+
+#[derive(Subcommand)]
+pub(crate) enum WeightsAction {
+    /// Show all known files: where they come from, and which of them are here
+    List(WeightsList),
+    /// Fetch a published file over HTTPS
+    Get(WeightsGet),
+    /// Keep a copy of a file for a backbone
+    Add(WeightsAdd),
+    /// Hash all files that are here again
+    Verify(WeightsVerify),
+}
+
+#[derive(Args)]
+#[command(after_help = "Examples:
+  topwork weights list
+  topwork weights list --format json")]
+pub(crate) struct WeightsList {
+    /// How the list is written to standard output
+    #[arg(long, value_enum, default_value_t = Figures::Text)]
+    pub(crate) format: Figures,
+}
+
+#[derive(Args)]
+#[command(
+    after_help = "Length and checksum must be the published ones, else nothing is kept. HTTPS_PROXY, ALL_PROXY and NO_PROXY are
+respected.
+
+Examples:
+  topwork weights get resnet50
+  topwork weights get resnet50_torchvision_v2"
+)]
+pub(crate) struct WeightsGet {
+    /// A backbone, or a file of `topwork weights list`
+    pub(crate) name: String,
+    /// Only the result and what went wrong
+    #[arg(long, short)]
+    pub(crate) quiet: bool,
+}
+
+#[derive(Args)]
+#[command(
+    after_help = "The file is recognised by its content. Published files find their backbone by themselves. The file that was added
+last is the one that the backbone's name stands for; models that stand on an earlier one still find it.
+
+Examples:
+  topwork weights add resnet50-0676ba61.pth
+  topwork weights add my.safetensors --backbone resnet50_torchvision
+  topwork weights add my.pth --backbone resnet50_torchvision --calibrate PHOTOS"
+)]
+pub(crate) struct WeightsAdd {
+    /// A file of weights
+    pub(crate) file: PathBuf,
+    /// The network that they are for [default: the one for which the file was published]
+    #[arg(long, value_name = "NAME", value_parser = backbone_names())]
+    pub(crate) backbone: Option<String>,
+    /// Find the ranges of int8 on these photos now, instead of on those of the first training
+    #[arg(long, value_name = "PHOTO|FOLDER")]
+    pub(crate) calibrate: Option<PathBuf>,
+    /// Threads that look at these photos [default: one a core]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1024))]
+    pub(crate) threads: Option<u16>,
+    /// Only the result and what went wrong
+    #[arg(long, short)]
+    pub(crate) quiet: bool,
+}
+
+#[derive(Args)]
+#[command(after_help = "The exit status is 1 where a file changed or is missing.
+
+Examples:
+  topwork weights verify
+  topwork weights verify resnet50")]
+pub(crate) struct WeightsVerify {
+    /// A backbone [default: all]
+    #[arg(value_name = "NAME", value_parser = backbone_names())]
+    pub(crate) backbone: Option<String>,
+}
+
+#[derive(Args)]
+#[command(
     after_help = "Speeds are of this moment: other work on the machine slows them. Nothing is kept: features go to a store that
 is deleted at the end.
 
@@ -298,7 +394,7 @@ pub(crate) struct Bench {
 pub(crate) enum Figures {
     /// Tables
     Text,
-    /// One JSON object, with times in milliseconds
+    /// JSON, with times in milliseconds
     Json,
 }
 
@@ -439,7 +535,8 @@ mod tests {
     #[test]
     fn every_command_has_examples() {
         let command = Arguments::command();
-        for one in std::iter::once(&command).chain(command.get_subcommands()) {
+        let nested = command.get_subcommands().flat_map(|one| one.get_subcommands());
+        for one in std::iter::once(&command).chain(command.get_subcommands()).chain(nested) {
             let help = one.get_after_help().map(ToString::to_string).unwrap_or_default();
             assert!(help.contains("Examples:"), "{} --help has no examples", one.get_name());
         }

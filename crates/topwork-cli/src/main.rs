@@ -35,6 +35,7 @@ fn main() -> ExitCode {
         Command::Check(_)
         | Command::Backbones(_)
         | Command::Store(_)
+        | Command::Weights(_)
         | Command::Bench(_)
         | Command::Completions(_) => false,
     };
@@ -46,6 +47,7 @@ fn main() -> ExitCode {
         Command::Demo(arguments) => commands::demo::run(&arguments),
         Command::Backbones(arguments) => commands::backbones::run(&arguments),
         Command::Store(arguments) => commands::store::run(&arguments),
+        Command::Weights(arguments) => commands::weights::run(&arguments),
         Command::Bench(arguments) => commands::bench::run(&arguments),
         Command::Completions(arguments) => commands::completions::run(&arguments),
     };

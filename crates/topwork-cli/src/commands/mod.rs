@@ -9,3 +9,4 @@ pub(crate) mod evaluate;
 pub(crate) mod predict;
 pub(crate) mod store;
 pub(crate) mod train;
+pub(crate) mod weights;

@@ -10,13 +10,14 @@ use std::time::Duration;
 use tempfile::NamedTempFile;
 use ureq::http::Uri;
 use ureq::http::header::{CONTENT_ENCODING, LOCATION};
-use ureq::tls::TlsConfig;
+use ureq::tls::{PemItem, RootCerts, TlsConfig, parse_pem};
 use ureq::{Agent, Body, Proxy};
 
 use super::cache::name_by_content;
 use super::digests::Hasher;
 use super::{Cache, Digests, Found, Source};
 use crate::error::{Error, ErrorKind, Result};
+use crate::folders;
 use crate::report::{PARTIAL_PREFIX, PARTIAL_SUFFIX, finish, partial_beside};
 
 /// More redirects than publishers use.
@@ -46,7 +47,7 @@ impl Default for Policy {
 }
 
 /// Fetches a published file of a backbone's weights. A proxy is used where the environment names one (`HTTPS_PROXY`, `ALL_PROXY`,
-/// `NO_PROXY`). `progress` is told the bytes that are here and, where known, how many there will be; it may stop the download.
+/// `NO_PROXY`), and the certificates of `SSL_CERT_FILE` instead of Mozilla's where it is set. `progress` is told the bytes that are here and, where known, how many there will be; it may stop the download.
 ///
 /// # Errors
 /// [`ErrorKind::Io`] if the server cannot be reached, answers something else, or the folder cannot be written;
@@ -179,7 +180,7 @@ fn agent(policy: Policy) -> Result<Agent> {
     Ok(config.build().into())
 }
 
-/// TLS with Mozilla's certificates.
+/// TLS, with arithmetic that needs no C.
 #[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
 fn tls() -> Result<TlsConfig> {
     // Without these graviola panics.
@@ -206,7 +207,30 @@ fn tls() -> Result<TlsConfig> {
         return Err(Error::new(ErrorKind::Configuration, message));
     }
     let provider = std::sync::Arc::new(rustls_graviola::default_provider());
-    Ok(TlsConfig::builder().unversioned_rustls_crypto_provider(provider).build())
+    Ok(TlsConfig::builder()
+        .root_certs(root_certificates()?)
+        .unversioned_rustls_crypto_provider(provider)
+        .build())
+}
+
+/// Mozilla's, or those of the file that `SSL_CERT_FILE` names: a proxy that looks into what passes brings its own.
+#[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
+fn root_certificates() -> Result<RootCerts> {
+    let Some(path) = folders::environment("SSL_CERT_FILE").map(PathBuf::from) else {
+        return Ok(RootCerts::WebPki);
+    };
+    let pem = fs::read(&path).map_err(|error| Error::io("cannot read the certificates", &path, error))?;
+    let certificates: Vec<_> = parse_pem(&pem)
+        .filter_map(|item| match item {
+            Ok(PemItem::Certificate(certificate)) => Some(certificate),
+            _ => None,
+        })
+        .collect();
+    if certificates.is_empty() {
+        let message = "SSL_CERT_FILE names a file without certificates";
+        return Err(Error::new(ErrorKind::Configuration, message).with_path(path));
+    }
+    Ok(certificates.into())
 }
 
 /// There is no arithmetic of TLS without C for these processors.
