@@ -103,31 +103,13 @@ fn the_elephant_has_the_notebook_s_probabilities() {
     ];
     let Some(photo) = common::shared_data("African_Elephant.jpg") else { return };
     let place = Place::new();
-    let photo = photo.to_str().unwrap();
-    let mut command = place.command(&[
-        "predict",
-        "--backbone",
-        "resnet50",
-        "--precision",
-        "f32",
-        "--no-store",
-        "--format",
-        "csv",
-        photo,
-    ]);
-    // The user's own cache of topwork, too.
-    command.env_remove("TOPWORK_CACHE");
-    if let Some(folder) = std::env::var_os("TOPWORK_CACHE") {
-        command.env("TOPWORK_CACHE", folder);
-    }
-    let output = command.output().unwrap();
-    if !output.status.success() {
-        let reason = String::from_utf8_lossy(&output.stderr);
-        assert!(reason.contains("weights of resnet50"), "{reason}");
-        eprintln!("skipped: Keras' published weights are not here ({reason})");
+    if !common::with_cached_weights(&place, "resnet50") {
         return;
     }
-    let rows = common::rows(&String::from_utf8(output.stdout).unwrap());
+    let photo = photo.to_str().unwrap();
+    let arguments = ["--backbone", "resnet50", "--precision", "f32", "--format", "csv", photo];
+    let run = place.run(&[&["predict"], &arguments[..]].concat()).expect(0);
+    let rows = common::rows(&run.stdout);
     println!("{rows:#?}");
     for (wordnet_id, name, expected) in EXPECTED {
         let row = rows.iter().find(|row| row[4] == wordnet_id);
