@@ -8,8 +8,10 @@ mod commands;
 mod failure;
 mod interrupt;
 mod pictures;
+mod recipe;
 mod results;
 mod run_folder;
+mod table;
 mod terminal;
 mod work;
 
@@ -31,6 +33,7 @@ fn main() -> ExitCode {
         Command::Predict(arguments) => !arguments.work.no_store,
         Command::Demo(arguments) => !arguments.work.no_store,
         Command::Check(_)
+        | Command::Backbones(_)
         | Command::Store(_)
         | Command::Weights(_)
         | Command::Bench(_)
@@ -42,6 +45,7 @@ fn main() -> ExitCode {
         Command::Predict(arguments) => commands::predict::run(&arguments),
         Command::Check(arguments) => commands::check::run(&arguments),
         Command::Demo(arguments) => commands::demo::run(&arguments),
+        Command::Backbones(arguments) => commands::backbones::run(&arguments),
         Command::Store(arguments) => commands::store::run(&arguments),
         Command::Weights(arguments) => commands::weights::run(&arguments),
         Command::Bench(arguments) => commands::bench::run(&arguments),

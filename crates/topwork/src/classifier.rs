@@ -10,12 +10,12 @@ use std::path::{Path, PathBuf};
 use safetensors::{Dtype, SafeTensors, tensor::TensorView};
 use serde::{Deserialize, Serialize};
 
-use crate::backbone::{self, Backbone, ImageNet, SELF_TEST_HINT};
+use crate::backbone::{self, Arithmetic, Backbone, ImageNet, SELF_TEST_HINT};
 use crate::error::{Error, ErrorKind, Result};
 use crate::features::Extractor;
 use crate::features::extract::Seconds;
 use crate::head::{Head, Linear, NamedTensor};
-use crate::network::Precision;
+use crate::network::{Precision, Ranges};
 use crate::photo::Unreadable;
 use crate::preprocess::Preprocess;
 use crate::report::write_whole;
@@ -61,6 +61,10 @@ pub struct Record {
     /// Digest of the ranges between which its tensors are represented, hexadecimal; none in f32.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub ranges: Option<String>,
+    /// The ranges themselves, where they were found on photos of the user's: with them and the weights the model answers on
+    /// any machine. Those of embedded weights are in the program.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub calibration: Option<Ranges>,
     /// What the classifier was trained with.
     pub settings: serde_json::Value,
 }
@@ -258,11 +262,12 @@ fn record(extractor: &Extractor, classes: Vec<String>, settings: serde_json::Val
         preprocess: extractor.preprocess().clone(),
         precision: extractor.precision(),
         ranges: ranges_digest(extractor),
+        calibration: extractor.backbone().ranges.clone().filter(|_| !extractor.backbone().is_embedded()),
         settings,
     }
 }
 
-/// The network that a record names, on the weights that it names.
+/// The network that a record names, on the weights and the ranges that it names.
 fn backbone_of(record: &Record, isa: Isa) -> Result<Backbone> {
     let row = backbone::row(&record.backbone.name)?;
     let digest = blake3::Hash::from_hex(&record.backbone.digest).map_err(|error| {
@@ -270,7 +275,13 @@ fn backbone_of(record: &Record, isa: Isa) -> Result<Backbone> {
         Error::new(ErrorKind::Model, message).with_source(error)
     })?;
     let weights = row.weights_of(digest.as_bytes(), record.backbone.source.as_deref())?;
-    row.prepare(&weights, row.input, record.precision, isa)
+    match (&record.calibration, record.precision) {
+        (Some(ranges), Precision::Int8) => {
+            ranges.check()?;
+            row.fit(&weights, row.input, Arithmetic::Int8(ranges), isa)
+        }
+        _ => row.prepare(&weights, row.input, record.precision, isa),
+    }
 }
 
 fn weights_digest(extractor: &Extractor) -> String {
@@ -278,7 +289,8 @@ fn weights_digest(extractor: &Extractor) -> String {
 }
 
 fn ranges_digest(extractor: &Extractor) -> Option<String> {
-    extractor.backbone().ranges.map(|digest| blake3::Hash::from_bytes(digest).to_hex().to_string())
+    let ranges = extractor.backbone().ranges.as_ref()?;
+    Some(blake3::Hash::from_bytes(ranges.digest()).to_hex().to_string())
 }
 
 /// The model file of a run folder, or the path itself.

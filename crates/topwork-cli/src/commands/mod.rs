@@ -1,5 +1,6 @@
 //! One file a command; each reads like a list of its steps.
 
+pub(crate) mod backbones;
 pub(crate) mod bench;
 pub(crate) mod check;
 pub(crate) mod completions;

@@ -5,14 +5,16 @@ use std::path::Path;
 
 use serde_json::{Value, json};
 use topwork::backbone::{self, Added, BACKBONES, Origin, Row};
+use topwork::dataset::folder;
 use topwork::dataset::name::visible;
 use topwork::weights::{Cache, Found, Place, Rejected, Source, State, Verified};
 use topwork::{Error, ErrorKind};
 
 use crate::arguments::{Figures, Weights, WeightsAction, WeightsAdd, WeightsGet, WeightsVerify};
 use crate::failure::{Failure, Outcome};
+use crate::table::{self, Side};
 use crate::terminal::Terminal;
-use crate::work::counted;
+use crate::work::{self, counted};
 
 pub(crate) fn run(arguments: &Weights) -> Result<Outcome, Failure> {
     match &arguments.action {
@@ -61,12 +63,9 @@ fn list(format: Figures) -> Result<Outcome, Failure> {
     Ok(Outcome::Done)
 }
 
-/// Columns of numbers in the table.
-const MEGABYTES: usize = 3;
-const TOP1: usize = 4;
-
 fn table(lines: &[Line]) -> String {
-    let mut rows = vec![["BACKBONE", "NAME", "FILE", "MB", "TOP-1", "LICENCE", "STATE"].map(str::to_owned)];
+    let heading = ["backbone", "name", "file", "MB", "top-1", "licence", "state"];
+    let mut rows = vec![heading.map(str::to_owned).to_vec()];
     for Line { backbone, source, state, found } in lines {
         let bytes =
             found.as_ref().map(|found| found.digests.bytes).or(source.and_then(|source| source.bytes));
@@ -79,7 +78,7 @@ fn table(lines: &[Line]) -> String {
         if let Some(own) = own {
             state += &format!(", BLAKE3 {}", own.digests.blake3);
         }
-        rows.push([
+        rows.push(vec![
             (*backbone).to_owned(),
             source.map_or(if own.is_some() { "(your own)" } else { "" }, |source| source.name).to_owned(),
             source.map(|source| source.file.to_owned()).unwrap_or_default(),
@@ -89,19 +88,8 @@ fn table(lines: &[Line]) -> String {
             state,
         ]);
     }
-    let widths: Vec<usize> = (0..rows[0].len())
-        .map(|column| rows.iter().map(|row| row[column].chars().count()).max().unwrap_or(0))
-        .collect();
-    let mut text = String::new();
-    for row in &rows {
-        let cells = row.iter().zip(&widths).enumerate().map(|(column, (cell, width))| match column {
-            MEGABYTES | TOP1 => format!("{cell:>width$}"),
-            _ => format!("{cell:<width$}"),
-        });
-        text += cells.collect::<Vec<_>>().join("  ").trim_end();
-        text.push('\n');
-    }
-    text
+    use Side::{Left, Right};
+    table::text(&rows, &[Left, Left, Left, Right, Right, Left, Left])
 }
 
 fn object(line: &Line) -> Value {
@@ -192,7 +180,13 @@ fn fetched(cache: &Cache, _row: &Row, source: &Source, _terminal: Terminal) -> R
 
 fn add(arguments: &WeightsAdd) -> Result<Outcome, Failure> {
     let row = arguments.backbone.as_deref().map(backbone::row).transpose()?;
+    let photos = arguments.calibrate.as_deref().map(folder::photos).transpose()?;
     let Added { row, found, report } = backbone::add(&arguments.file, row, &Cache::of_user()?)?;
+    if let Some(photos) = photos {
+        let photos: Vec<&Path> = photos.photos.iter().map(|(_, path)| path.as_path()).collect();
+        let terminal = Terminal::new(arguments.quiet);
+        work::calibrate(row, &found.read()?, &photos, arguments.threads, terminal)?;
+    }
     let mut out = std::io::stdout().lock();
     let source = found.source.map(|source| format!(", published as {}", source.name)).unwrap_or_default();
     writeln!(out, "{}{source}: {report}", row.name)?;

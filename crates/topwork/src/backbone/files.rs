@@ -66,17 +66,26 @@ impl Row {
         }
     }
 
-    /// The ranges of int8 that belong to weights with that BLAKE3: in the program, else what [`Cache::of_user`] has.
+    /// The ranges of int8 that belong to these weights.
     ///
     /// # Errors
     /// [`ErrorKind::Weights`] if there are none, or they cannot be read.
-    pub fn ranges_of(&self, digest: &[u8; 32]) -> Result<Ranges> {
+    pub fn ranges_of(&self, weights: &Weights) -> Result<Ranges> {
+        self.known_ranges(weights)?.ok_or_else(|| {
+            let message = format!("these weights of {} have no ranges yet, which int8 needs", self.name);
+            let hint = "training finds them on its photos, `topwork weights add FILE --calibrate PHOTOS` on any; --precision f32 does without";
+            Error::new(ErrorKind::Weights, message).with_hint(hint)
+        })
+    }
+
+    /// The ranges of int8 that belong to these weights, where they are in the program or [`Cache::of_user`] has them.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Weights`] if they cannot be read.
+    pub fn known_ranges(&self, weights: &Weights) -> Result<Option<Ranges>> {
         match self.origin {
-            Origin::Embedded { ranges, .. } => Ranges::from_json(ranges),
-            Origin::File { .. } => Cache::of_user()?.ranges(digest)?.ok_or_else(|| {
-                let message = format!("the weights of {} have no ranges, which int8 needs", self.name);
-                Error::new(ErrorKind::Weights, message).with_hint("--precision f32 does without")
-            }),
+            Origin::Embedded { ranges, .. } => Ranges::from_json(ranges).map(Some),
+            Origin::File { .. } => Cache::of_user()?.ranges(&weights.digest()),
         }
     }
 }
@@ -86,7 +95,7 @@ impl Row {
 /// # Errors
 /// [`ErrorKind::Weights`] if the file cannot be read, does not fit the network, or was published for another backbone;
 /// [`ErrorKind::Configuration`] if no backbone is named and the file is none that was published, with those that it fits, or if
-/// the backbone's weights are in the program; [`ErrorKind::Io`] if the file cannot be read or the folder not be written.
+/// the backbone's weights are in the program; [`ErrorKind::Io`] if the folder cannot be written.
 pub fn add(file: &Path, row: Option<&'static Row>, cache: &Cache) -> Result<Added> {
     let bytes = read_bytes(file)?;
     let on_file = |error: Error| error.with_path(file);

@@ -11,7 +11,7 @@ mod resnet;
 use topwork_kernels::Isa;
 
 use crate::error::{Error, ErrorKind, Result};
-use crate::network::{Graph, Network, Normalisation, Precision, Ranges, probe};
+use crate::network::{Graph, Layer, Network, Normalisation, Precision, Ranges, probe};
 use crate::preprocess::{Channels, Filter, Preprocess, Resize, Rounding};
 use crate::weights::{LoadReport, Reader, Source, Weights};
 pub use files::{Added, add};
@@ -26,8 +26,8 @@ pub struct Backbone {
     pub digest: [u8; 32],
     /// The name of the published file that this is, where that is known.
     pub source: Option<&'static str>,
-    /// Digest of the ranges between which its tensors are represented; none in f32.
-    pub ranges: Option<[u8; 32]>,
+    /// Between which values its tensors are represented; none in f32.
+    pub ranges: Option<Ranges>,
     /// How photos are prepared for these weights.
     pub preprocess: Preprocess,
     /// Pixels → features, for the input size that was asked for.
@@ -152,9 +152,7 @@ impl Row {
     ) -> Result<Backbone> {
         match precision {
             Precision::F32 => self.fit(weights, input, Arithmetic::F32, isa),
-            Precision::Int8 => {
-                self.fit(weights, input, Arithmetic::Int8(&self.ranges_of(&weights.digest())?), isa)
-            }
+            Precision::Int8 => self.fit(weights, input, Arithmetic::Int8(&self.ranges_of(weights)?), isa),
         }
     }
 
@@ -197,7 +195,7 @@ impl Row {
             name: self.name,
             digest: weights.digest(),
             source: weights.source(),
-            ranges: ranges.map(Ranges::digest),
+            ranges: ranges.cloned(),
             preprocess,
             network,
             imagenet: top.map(ImageNet::of),
@@ -210,6 +208,14 @@ impl Row {
             _ => {}
         }
         Ok(backbone)
+    }
+
+    /// Its layers up to the features, for photos of its own size; no weights are needed.
+    pub fn layers(&self) -> Vec<Layer> {
+        let normalisation = Normalisation { mean: [0.0; 3], scale: [1.0; 3] };
+        let graph = Graph::new(self.input.0, self.input.1, normalisation);
+        let (built, _) = Reader::fill(&Weights::default(), |reader| (self.build)(reader, graph));
+        built.graph.layers()
     }
 
     /// The network with its weights in place, for photos of that height and width.
@@ -254,6 +260,11 @@ impl ImageNet {
 }
 
 impl Backbone {
+    /// Whether its weights and ranges are in the program.
+    pub fn is_embedded(&self) -> bool {
+        row(self.name).is_ok_and(|row| matches!(row.origin, Origin::Embedded { .. }))
+    }
+
     /// The features of the [`probe`].
     pub fn probe_features(&self) -> Vec<f32> {
         let (height, width) = self.network.input();

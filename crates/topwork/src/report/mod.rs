@@ -21,7 +21,9 @@ pub use html::{Report, SetReport, html};
 pub use json::{METRICS_SCHEMA, metrics_json};
 pub use picture::{Picture, Thumbnail, thumbnail};
 pub use select::{random_photos, worst_mistakes};
-pub use text::{accuracy_text, classification_text, confusion_text, grouped, percent, verdict};
+pub use text::{
+    accuracy_text, classification_text, confusion_array_text, confusion_text, grouped, percent, verdict,
+};
 
 use crate::dataset::Set;
 

@@ -438,7 +438,7 @@ impl Found {
     /// Reads the file, which must be the one whose digests are known.
     ///
     /// # Errors
-    /// [`ErrorKind::Weights`] if it is another one now, or as [`Weights::from_bytes`]; [`ErrorKind::Io`] if it cannot be read.
+    /// [`ErrorKind::Weights`] if it is another one now, or as [`Weights::read`].
     pub fn read(&self) -> Result<Weights> {
         let weights = Weights::read(&self.path)?;
         let digest = hexadecimal(&weights.digest());
