@@ -76,6 +76,9 @@ pub struct BackboneRecord {
     pub name: String,
     /// BLAKE3 of the weights file, hexadecimal.
     pub digest: String,
+    /// Name of the published file that it is, where that is known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub source: Option<String>,
 }
 
 /// A head on a frozen backbone, with its classes: what answers "what is on this photo?".
@@ -254,6 +257,7 @@ fn record(extractor: &Extractor, classes: Vec<String>, settings: serde_json::Val
         backbone: BackboneRecord {
             name: extractor.backbone().name.to_owned(),
             digest: weights_digest(extractor),
+            source: extractor.backbone().source.map(str::to_owned),
         },
         preprocess: extractor.preprocess().clone(),
         precision: extractor.precision(),
@@ -270,7 +274,7 @@ fn backbone_of(record: &Record, isa: Isa) -> Result<Backbone> {
         let message = format!("{:?} is no digest of weights", record.backbone.digest);
         Error::new(ErrorKind::Model, message).with_source(error)
     })?;
-    let weights = row.weights_of(digest.as_bytes())?;
+    let weights = row.weights_of(digest.as_bytes(), record.backbone.source.as_deref())?;
     match (&record.calibration, record.precision) {
         (Some(ranges), Precision::Int8) => {
             ranges.check()?;

@@ -214,7 +214,7 @@ fn verify(arguments: &WeightsVerify) -> Result<Outcome, Failure> {
     match wrong {
         0 => Ok(Outcome::Done),
         _ => Err(Error::new(ErrorKind::Weights, format!("{} cannot be used", counted(wrong, "file")))
-            .with_hint("put the right file there, or delete it; deleted weights are fetched or added anew")
+            .with_hint("put the right file there, or delete what cannot be used, with its .json beside it")
             .into()),
     }
 }

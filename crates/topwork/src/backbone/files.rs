@@ -38,11 +38,12 @@ impl Row {
         }
     }
 
-    /// Those of its weights whose file has that BLAKE3: what a saved classifier stands on.
+    /// Those of its weights whose file has that BLAKE3: what a saved classifier stands on. The name of the published file that it
+    /// is, where that is known, is what is asked for if it is not here.
     ///
     /// # Errors
     /// As [`Row::weights`].
-    pub fn weights_of(&self, digest: &[u8; 32]) -> Result<Weights> {
+    pub fn weights_of(&self, digest: &[u8; 32], source: Option<&str>) -> Result<Weights> {
         match self.origin {
             Origin::Embedded { .. } => {
                 let weights = self.weights()?;
@@ -57,7 +58,11 @@ impl Row {
                 );
                 Err(Error::new(ErrorKind::Weights, message).with_hint("use the version that it came from"))
             }
-            Origin::File { sources, .. } => Cache::of_user()?.weights(self.name, sources, Some(digest)),
+            Origin::File { sources, .. } => {
+                let named = sources.iter().find(|known| source == Some(known.name));
+                let sources = named.map_or(sources, std::slice::from_ref);
+                Cache::of_user()?.weights(self.name, sources, Some(digest))
+            }
         }
     }
 

@@ -24,6 +24,8 @@ pub struct Backbone {
     pub name: &'static str,
     /// BLAKE3 of the weights file.
     pub digest: [u8; 32],
+    /// The name of the published file that this is, where that is known.
+    pub source: Option<&'static str>,
     /// Between which values its tensors are represented; none in f32.
     pub ranges: Option<Ranges>,
     /// How photos are prepared for these weights.
@@ -192,6 +194,7 @@ impl Row {
         let backbone = Backbone {
             name: self.name,
             digest: weights.digest(),
+            source: weights.source(),
             ranges: ranges.cloned(),
             preprocess,
             network,

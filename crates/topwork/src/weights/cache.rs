@@ -166,7 +166,7 @@ impl Cache {
         self.record(backbone, source, path, digests)
     }
 
-    /// Hashes every known file of a backbone again.
+    /// Hashes every file of a backbone again, and names those of the own folder that are gone.
     pub fn verify(&self, backbone: &str, sources: &[Source]) -> Vec<Verified> {
         let search = self.search(backbone, sources);
         let mut verified: Vec<Verified> = Vec::new();
@@ -184,7 +184,9 @@ impl Cache {
                 .into_iter()
                 .map(|rejected| Verified { path: rejected.path, state: State::Changed(rejected.reason) }),
         );
-        for record in self.records().into_iter().filter(|record| record.backbone == backbone) {
+        // What is gone from the cache of a framework is no loss of ours.
+        let own = |record: &Record| record.backbone == backbone && record.file.is_relative();
+        for record in self.records().into_iter().filter(own) {
             let path = self.folder.join(&record.file);
             if !path.exists() && verified.iter().all(|known| known.path != path) {
                 verified.push(Verified { path, state: State::Missing });
@@ -386,7 +388,7 @@ impl Cache {
         if let Some(source) = sources.iter().find(|source| source.url.is_some()) {
             let size =
                 source.bytes.map(|bytes| format!("{:.1} MB, ", bytes as f64 / 1e6)).unwrap_or_default();
-            ways.push(format!("topwork weights get {backbone} ({size}{})", source.licence));
+            ways.push(format!("topwork weights get {} ({size}{})", source.name, source.licence));
         }
         let files: BTreeSet<&str> = sources.iter().map(|source| source.file).collect();
         if !files.is_empty() {
@@ -441,7 +443,7 @@ impl Found {
         let weights = Weights::read(&self.path)?;
         let digest = hexadecimal(&weights.digest());
         if digest == self.digests.blake3 {
-            return Ok(weights);
+            return Ok(Weights { source: self.source.map(|source| source.name), ..weights });
         }
         let message = format!("this file changed: expected BLAKE3 {}, found {digest}", self.digests.blake3);
         Err(refused(message).with_path(&self.path).with_hint("topwork weights verify looks at all files"))

@@ -162,7 +162,7 @@ fn absent_weights_are_explained() {
     let hint = error.hint().unwrap();
     let own = folders.path("own").display().to_string();
     for part in [
-        "topwork weights get net",
+        "topwork weights get published",
         "CC0-1.0",
         "net.safetensors",
         &own,

@@ -68,6 +68,7 @@ impl Tensor {
 pub struct Weights {
     contents: Contents,
     digest: [u8; 32],
+    source: Option<&'static str>,
 }
 
 /// What the reader of a format found.
@@ -114,7 +115,7 @@ impl Weights {
         }));
         let contents =
             contents.unwrap_or_else(|_| Err(refused("a damaged file that its reader cannot cope with")))?;
-        Ok(Weights { contents, digest })
+        Ok(Weights { contents, digest, source: None })
     }
 
     /// The tensor of that name.
@@ -141,6 +142,11 @@ impl Weights {
     /// BLAKE3 of the file's bytes.
     pub fn digest(&self) -> [u8; 32] {
         self.digest
+    }
+
+    /// The name of the published file that this is, where a [`Cache`] knows it for one.
+    pub fn source(&self) -> Option<&'static str> {
+        self.source
     }
 }
 
