@@ -3,6 +3,8 @@
 //!
 //! Sources: `keras/src/applications/resnet.py` (3.15), `torchvision/models/resnet.py` (0.29).
 
+pub(super) mod sources;
+
 use super::{Built, ImageNetTop};
 use crate::network::{Activation, BatchNorm, Convolution, Graph, Groups, Node, Padding};
 use crate::weights::{Reader, Tensor};

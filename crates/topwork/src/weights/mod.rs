@@ -1,16 +1,26 @@
 //! Files of network weights → named f32 tensors. Recognised by content, not by file name; nothing in a file is
 //! trusted and nothing in it runs.
 
+mod cache;
+mod digests;
+#[cfg(feature = "download")]
+mod download;
 mod reader;
+mod record;
 mod report;
 mod safetensors;
 mod source;
 
+pub use cache::{Cache, Found, OtherCaches, Place, Rejected, Search, State, Verified};
+pub use digests::Digests;
+#[cfg(feature = "download")]
+pub use download::{Policy, download};
 pub use reader::Reader;
 pub use report::{LoadReport, Mismatch, Missing};
 pub use source::{Checksum, Source};
 
 use std::collections::BTreeMap;
+use std::path::Path;
 
 use crate::error::{Error, ErrorKind, Result};
 
@@ -36,7 +46,7 @@ impl Tensor {
 }
 
 /// The tensors of one file, by name, with its metadata and digest.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub struct Weights {
     tensors: BTreeMap<String, Tensor>,
     metadata: BTreeMap<String, String>,
@@ -44,6 +54,14 @@ pub struct Weights {
 }
 
 impl Weights {
+    /// Reads a weights file.
+    ///
+    /// # Errors
+    /// As [`Weights::from_bytes`], with the path; [`ErrorKind::Io`] if the file cannot be read.
+    pub fn read(path: &Path) -> Result<Weights> {
+        Weights::from_bytes(&read_bytes(path)?).map_err(|error| error.with_path(path))
+    }
+
     /// Reads the bytes of a weights file. All values become f32, exactly: f16, bf16 and f32 are accepted.
     ///
     /// # Errors
@@ -79,6 +97,19 @@ impl Weights {
     pub fn digest(&self) -> [u8; 32] {
         self.digest
     }
+}
+
+/// The bytes of a file that is not larger than any weights file may be.
+pub(crate) fn read_bytes(path: &Path) -> Result<Vec<u8>> {
+    let failed = |error| Error::io("cannot read the weights", path, error);
+    let metadata = std::fs::metadata(path).map_err(failed)?;
+    if !metadata.is_file() || metadata.len() > MAX_BYTES {
+        let found =
+            if metadata.is_file() { format!("{} bytes", metadata.len()) } else { "no file".to_owned() };
+        let message = format!("expected a file of at most {MAX_BYTES} bytes, found {found}");
+        return Err(refused(message).with_path(path));
+    }
+    std::fs::read(path).map_err(failed)
 }
 
 fn refused(message: impl Into<String>) -> Error {
