@@ -400,4 +400,8 @@ pub fn backbone(name: &str, precision: Precision, isa: Isa) -> Result<Backbone> 
 }
 
 #[cfg(test)]
+mod reference;
+#[cfg(test)]
+mod resnet_tests;
+#[cfg(test)]
 mod tests;
