@@ -291,6 +291,16 @@ pub static BACKBONES: &[Row] = &[
         origin: Origin::Embedded { weights: topwork_lite0::WEIGHTS, ranges: topwork_lite0::RANGES },
         build: efficientnet_lite::lite0,
     },
+    Row {
+        name: "efficientnet_lite2",
+        input: (260, 260),
+        feature_dim: 1280,
+        origin: Origin::File {
+            preprocess: efficientnet_lite::LITE2_PREPROCESS,
+            sources: &[efficientnet_lite::LITE2_SOURCE],
+        },
+        build: efficientnet_lite::lite2,
+    },
     // Keras resizes to the input's size, whatever the proportion, with the nearest pixel.
     Row {
         name: "resnet50",
