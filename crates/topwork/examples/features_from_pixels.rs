@@ -1,10 +1,10 @@
-//! Raw photos from standard input, 224 x 224 x 3 bytes each, become features and ImageNet logits on standard output: for each
+//! Raw photos from standard input, height x width x 3 bytes each, become features and ImageNet logits on standard output: for each
 //! photo 1,280 + 1,000 little-endian f32 values. Two worker threads, as a comparison with other programs wants it.
-//! The argument is the precision, `int8` or `f32`; `TOPWORK_ISA` forces an instruction set.
+//! The arguments are the precision, `int8` or `f32`, and the backbone, without which it is the default one; `TOPWORK_ISA` forces an instruction set.
 
 use std::io::{Read, Write};
 
-use topwork::backbone::BACKBONES;
+use topwork::backbone::{self, DEFAULT_BACKBONE};
 use topwork::{Isa, Precision};
 
 const THREADS: usize = 2;
@@ -14,7 +14,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         Ok(name) => Isa::named(&name).ok_or("TOPWORK_ISA names an instruction set that is not available")?,
         Err(_) => Isa::best(),
     };
-    let row = &BACKBONES[0];
+    let row = backbone::row(std::env::args().nth(2).as_deref().unwrap_or(DEFAULT_BACKBONE))?;
     let named = |name: String| Precision::ALL.into_iter().find(|precision| precision.as_str() == name);
     let precision = std::env::args().nth(1).and_then(named).ok_or("the first argument is int8 or f32")?;
     let backbone = row.load(row.input, precision, isa)?;
