@@ -13,11 +13,16 @@ import safetensors.numpy
 import torch
 
 import original
-import summary
-from pictures import picture
+import pictures  # Found by `original`.
 
 HERE = Path(__file__).resolve().parent
-CASES = [("noise", 224, 224), ("tiles", 224, 224), ("gradient", 224, 224), ("tiles_160x224", 160, 224), ("noise_97x131", 97, 131)]
+CASES = [
+    ("noise", 224, 224),
+    ("tiles", 224, 224),
+    ("gradient", 224, 224),
+    ("tiles_160x224", 160, 224),
+    ("noise_97x131", 97, 131),
+]
 
 
 def main():
@@ -29,12 +34,12 @@ def main():
 
     cases, features = [], {}
     for name, height, width in CASES:
-        pixels = picture(name, height, width)
+        pixels = pictures.picture(name, height, width)
         inputs = original.tensor(pixels[None], torch.float64)
         outputs = {kind: original.features_and_logits(model, inputs) for kind, model in models.items()}
-        features |= {f"{name}.{kind}": values[0][0].numpy().astype(numpy.float32) for kind, values in outputs.items()}
-        case = summary.case(name, pixels, "stored", models["stored"], inputs, outputs["stored"][1])
-        cases.append(case | {"top_original": summary.top(outputs["original"][1])})
+        features |= {f"{name}.{kind}": found[0].numpy().astype(numpy.float32) for kind, (found, _) in outputs.items()}
+        case = original.case(name, "stored", pixels, models["stored"], outputs["stored"][1])
+        cases.append(case | {"top_original": pictures.top(outputs["original"][1][0].numpy())})
 
         exact = original.features_and_logits(models["original"], inputs)[0]
         if (height, width) == (224, 224):
@@ -43,7 +48,7 @@ def main():
         rounded = original.features_and_logits(single, inputs.float())[0]
         print(f"{name}: largest difference of PyTorch's own f32 arithmetic: {(rounded - exact).abs().max():.2g}")
 
-    summary.write(HERE / "expected.json", cases)
+    pictures.write(HERE / "expected.json", {"cases": cases})
     HERE.joinpath("features.safetensors").write_bytes(safetensors.numpy.save(features))
 
 

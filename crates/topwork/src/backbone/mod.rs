@@ -385,4 +385,6 @@ pub fn backbone(name: &str, precision: Precision, isa: Isa) -> Result<Backbone> 
 }
 
 #[cfg(test)]
+mod reference;
+#[cfg(test)]
 mod tests;

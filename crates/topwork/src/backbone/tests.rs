@@ -1,10 +1,9 @@
 use std::collections::BTreeSet;
-use std::path::Path;
 
 use serde::Deserialize;
 
+use super::reference::{Differences, Picture, Stage};
 use super::*;
-use crate::network::Values;
 use crate::weights::Weights;
 
 fn load(input: (usize, usize), isa: Isa) -> Backbone {
@@ -19,24 +18,10 @@ struct Expected {
 
 #[derive(Deserialize)]
 struct Case {
-    name: String,
-    height: usize,
-    width: usize,
-    pixel_sum: u64,
-    first_pixels: Vec<u8>,
+    #[serde(flatten)]
+    picture: Picture,
     stages_stored: Vec<Stage>,
     top_stored: Top,
-}
-
-#[derive(Deserialize)]
-struct Stage {
-    stage: String,
-    shape: [usize; 3],
-    mean: f64,
-    mean_magnitude: f64,
-    first: [f64; 8],
-    middle: [f64; 8],
-    last: [f64; 8],
 }
 
 #[derive(Deserialize)]
@@ -45,43 +30,15 @@ struct Top {
     logits: Vec<f64>,
 }
 
-fn reference(file: &str) -> Vec<u8> {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../reference/lite0");
-    std::fs::read(folder.join(file)).expect("committed beside make.py")
-}
-
 fn cases() -> Vec<Case> {
     let expected: Expected =
-        serde_json::from_slice(&reference("expected.json")).expect("as make.py writes it");
+        serde_json::from_slice(&reference::file("lite0/expected.json")).expect("as make.py writes it");
     assert_eq!(expected.cases.len(), 5);
     expected.cases
 }
 
-fn split_mix(counter: usize) -> u64 {
-    let mut z = (counter as u64 + 1).wrapping_mul(0x9e37_79b9_7f4a_7c15);
-    z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-    z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-    z ^ (z >> 31)
-}
-
-/// The picture that the reference's README defines under that name.
-fn picture(case: &Case) -> Vec<u8> {
-    let (height, width) = (case.height, case.width);
-    let value = |y: usize, x: usize, c: usize| match case.name.split('_').next() {
-        Some("noise") => (split_mix((y * width + x) * 3 + c) >> 56) as u8,
-        Some("tiles") => (split_mix((y / 16 * width.div_ceil(16) + x / 16) * 3 + c + 1_000_000) >> 56) as u8,
-        Some("gradient") => match c {
-            0 => (x * 255 / (width - 1)) as u8,
-            1 => (y * 255 / (height - 1)) as u8,
-            _ => ((x + y) * 255 / (width + height - 2)) as u8,
-        },
-        other => panic!("unknown picture {other:?}"),
-    };
-    let pixels: Vec<u8> =
-        (0..height * width * 3).map(|at| value(at / 3 / width, at / 3 % width, at % 3)).collect();
-    let sum: u64 = pixels.iter().map(|pixel| u64::from(*pixel)).sum();
-    assert_eq!((sum, &pixels[..12]), (case.pixel_sum, &case.first_pixels[..]), "picture {}", case.name);
-    pixels
+fn expected_features() -> Weights {
+    Weights::from_bytes(&reference::file("lite0/features.safetensors")).expect("as make.py writes it")
 }
 
 /// The layer whose output ends a stage of the reference.
@@ -99,96 +56,53 @@ fn features_stages_and_logits_are_the_original_s() {
     const FEATURE: f64 = 6e-5;
     const STAGE: f64 = 1e-4;
     const LOGIT: f64 = 5e-4;
-    let features = Weights::from_bytes(&reference("features.safetensors")).expect("as make.py writes it");
-    let mut failures = Vec::new();
+    let features = expected_features();
+    let mut differences = Differences::default();
     for isa in Isa::available() {
-        for case in cases() {
-            let backbone = load((case.height, case.width), isa);
-            let place = format!("{} {}", isa.name(), case.name);
-            let mut compare = |what: &str, found: f64, expected: f64, tolerance: f64| {
-                let close = (found - expected).abs() <= tolerance;
-                if !close {
-                    failures.push(format!("{place}: {what} is {found}, not {expected}"));
-                }
-            };
-            let mut stages = case.stages_stored.iter().peekable();
-            let mut found = vec![f32::NAN; backbone.network.feature_dim()];
-            let mut arena = backbone.network.arena();
-            backbone.network.trace(&picture(&case), &mut arena, &mut found, |layer, values| {
-                let Values::F32(output) = values else { panic!("{place}: bytes in an f32 network") };
-                let Some(stage) = stages.next_if(|stage| layer_of(&stage.stage) == layer.name) else {
-                    return;
-                };
-                let [height, width, channels] = stage.shape;
-                let shape = crate::network::Shape { height, width, channels };
-                assert_eq!(layer.output, shape, "{place}: {}", stage.stage);
-                let tolerance = STAGE * stage.mean_magnitude;
-                let sums = output.iter().fold((0.0, 0.0), |(sum, magnitudes), value| {
-                    (sum + f64::from(*value), magnitudes + f64::from(value.abs()))
-                });
-                let count = output.len() as f64;
-                compare(&format!("mean of {}", stage.stage), sums.0 / count, stage.mean, tolerance);
-                compare(
-                    &format!("magnitude of {}", stage.stage),
-                    sums.1 / count,
-                    stage.mean_magnitude,
-                    tolerance,
-                );
-                let corners = [
-                    ("first", 0, stage.first),
-                    ("middle", height / 2 * width + width / 2, stage.middle),
-                    ("last", height * width - 1, stage.last),
-                ];
-                for (corner, pixel, expected) in corners {
-                    for (channel, expected) in expected.into_iter().enumerate() {
-                        let what = format!("{} {corner} channel {channel}", stage.stage);
-                        compare(
-                            &what,
-                            f64::from(output[pixel * channels + channel]),
-                            expected,
-                            10.0 * tolerance,
-                        );
-                    }
-                }
-            });
-            assert!(stages.next().is_none(), "{place}: a stage of the reference has no layer");
-            let stored = features.tensor(&format!("{}.stored", case.name)).expect("one for each case");
+        for Case { picture, stages_stored, top_stored } in cases() {
+            let backbone = load((picture.height, picture.width), isa);
+            let place = format!("{} {}", isa.name(), picture.name);
+            let pixels = picture.pixels();
+            differences.compare_stages(&place, &backbone, &pixels, &stages_stored, layer_of, STAGE);
+            let found = reference::features(&backbone, &pixels);
+            let stored = features.tensor(&format!("{}.stored", picture.name)).expect("one for each case");
             for (at, (found, expected)) in found.iter().zip(&stored.values).enumerate() {
-                compare(&format!("feature {at}"), f64::from(*found), f64::from(*expected), FEATURE);
+                let what = format!("{place}: feature {at}");
+                differences.compare(&what, f64::from(*found), f64::from(*expected), FEATURE);
             }
             let imagenet = backbone.imagenet.as_ref().expect("lite0 has its classifier");
             let logits = imagenet.logits(&found);
-            for (class, expected) in case.top_stored.indices.iter().zip(&case.top_stored.logits) {
-                compare(&format!("logit {class}"), f64::from(logits[*class]), *expected, LOGIT);
+            for (class, expected) in top_stored.indices.iter().zip(&top_stored.logits) {
+                let what = format!("{place}: logit {class}");
+                differences.compare(&what, f64::from(logits[*class]), *expected, LOGIT);
             }
             let first = (0..logits.len()).max_by(|one, other| logits[*one].total_cmp(&logits[*other]));
-            assert_eq!(first, case.top_stored.indices.first().copied(), "{place}: the first class");
+            assert_eq!(first, top_stored.indices.first().copied(), "{place}: the first class");
         }
     }
-    let shown = failures[..failures.len().min(20)].join("\n");
-    assert!(failures.is_empty(), "{} values differ:\n{shown}", failures.len());
+    differences.require_none();
 }
 
 /// Rounding the large weights to f16 moved the features by this much at most, as a share of their length.
 #[test]
 fn rounded_weights_cost_little() {
-    let features = Weights::from_bytes(&reference("features.safetensors")).expect("as make.py writes it");
-    for case in cases() {
-        let values =
-            |kind| &features.tensor(&format!("{}.{kind}", case.name)).expect("one for each case").values;
+    let features = expected_features();
+    for Case { picture: Picture { name, .. }, .. } in cases() {
+        let values = |kind| &features.tensor(&format!("{name}.{kind}")).expect("one for each case").values;
         let (stored, original) = (values("stored"), values("original"));
         let squares =
             |values: &mut dyn Iterator<Item = f32>| values.map(|value| f64::from(value * value)).sum::<f64>();
         let difference = squares(&mut stored.iter().zip(original).map(|(one, other)| one - other));
         let share = (difference / squares(&mut original.iter().copied())).sqrt();
-        assert!(share < 0.01, "{}: {share}", case.name);
+        assert!(share < 0.01, "{name}: {share}");
     }
 }
 
 #[test]
 fn any_number_of_workers_gives_the_same_bits() {
-    let photos: Vec<Vec<u8>> =
-        cases().iter().filter(|case| (case.height, case.width) == (224, 224)).map(picture).collect();
+    let cases = cases();
+    let square = cases.iter().filter(|Case { picture, .. }| (picture.height, picture.width) == (224, 224));
+    let photos: Vec<Vec<u8>> = square.map(|case| case.picture.pixels()).collect();
     let backbone = load((224, 224), Isa::best());
     let run = |photo: &[u8], arena: &mut crate::network::Arena| {
         let mut features = vec![f32::NAN; 1280];
