@@ -385,6 +385,10 @@ pub fn backbone(name: &str, precision: Precision, isa: Isa) -> Result<Backbone> 
 }
 
 #[cfg(test)]
+mod contract;
+#[cfg(test)]
+mod formula;
+#[cfg(test)]
 mod reference;
 #[cfg(test)]
 mod tests;
