@@ -190,7 +190,7 @@ fn an_unknown_name_is_answered_with_the_known_ones() {
 #[test]
 fn a_broken_kernel_is_refused() {
     let row = &BACKBONES[0];
-    let ranges = row.ranges().expect("lite0 has ranges");
+    let ranges = row.ranges_of(&row.weights().expect("embedded")).expect("lite0 has ranges");
     for isa in Isa::available() {
         let mut backbone = row.load(row.input, Precision::Int8, isa).expect("the kernels are sound");
         for layer in [0, 7, 40] {
@@ -207,9 +207,9 @@ fn a_broken_kernel_is_refused() {
 #[test]
 fn ranges_of_other_weights_are_refused() {
     let row = &BACKBONES[0];
-    let mut ranges = row.ranges().expect("lite0 has ranges");
-    ranges.weights = "0".repeat(64);
     let weights = row.weights().expect("embedded");
+    let mut ranges = row.ranges_of(&weights).expect("lite0 has ranges");
+    ranges.weights = "0".repeat(64);
     let error = row.fit(&weights, row.input, Arithmetic::Int8(&ranges), Isa::SCALAR).expect_err("others");
     assert_eq!(error.kind(), ErrorKind::Weights);
 }
