@@ -1,4 +1,4 @@
-"""Pictures that a formula draws, and the numbers that are kept of a network's outputs; used by the make.py of the networks.
+"""Pictures that a formula draws, and the numbers that are kept of a network's outputs; used by the scripts of the networks.
 
 lite0/README.md describes both.
 """
@@ -52,6 +52,15 @@ def described(name, pixels):
         "pixel_sum": int(pixels.sum()),
         "first_pixels": pixels.reshape(-1)[:12].tolist(),
     }
+
+
+def digest(values, start=0):
+    """A number that changes with any bit of u8 or f32 values: the sum of splitmix64(place · 2^32 + the value's bits), modulo
+    2^64, places counted from `start`."""
+    flat = numpy.ascontiguousarray(values).reshape(-1)
+    bits = flat.view(numpy.uint32 if flat.dtype == numpy.float32 else flat.dtype).astype(numpy.uint64)
+    places = numpy.arange(start, start + bits.size, dtype=numpy.uint64)
+    return int(splitmix64((places << numpy.uint64(32)) + bits).sum(dtype=numpy.uint64))
 
 
 def short(values):

@@ -1,7 +1,7 @@
 """Holds topwork's f32 network against the original PyTorch package on 1,000 photos, from the repository's root:
 
     python reference/lite0/compare.py                         # builds and runs topwork's example features_from_pixels
-    python reference/lite0/compare.py --network lite2          # EfficientNet-Lite2, once `topwork weights add` has its checkpoint
+    python reference/lite0/compare.py --network lite2          # EfficientNet-Lite2, with the published checkpoint in both
     python reference/lite0/compare.py --program "PROGRAM …"    # any program that speaks the same protocol
     python reference/lite0/compare.py --stand-in stored        # PyTorch itself instead, to see what storing the weights alone does
 
@@ -108,7 +108,9 @@ def main():
         rounded = outputs_of_pytorch(lite, original.stored_weights(), photos)
         sufficient = agreement("PyTorch, stored weights / PyTorch, original weights", rounded, expected)
     if chosen.stand_in is None:
-        found = outputs_of_program(chosen.program or f"{PROGRAM} {lite.row}", photos)
+        # Lite0's are in the program.
+        file = [] if lite is original.LITE0 else [lite.row, str(lite.checkpoint())]
+        found = outputs_of_program(chosen.program or shlex.join([*shlex.split(PROGRAM), *file]), photos)
         if lite is original.LITE0:
             agreement("the program / PyTorch, stored weights", found, rounded)
         sufficient = agreement("the program / PyTorch, original weights", found, expected)

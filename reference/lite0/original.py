@@ -38,13 +38,17 @@ class Lite:
         """Its name in topwork."""
         return self.name.replace("-", "_")
 
-    def weights(self):
-        """The checkpoint's tensors, f32 as published."""
+    def checkpoint(self):
+        """The published file, in the installed package."""
         [path] = Path(importlib.util.find_spec(self.package).origin).parent.glob("models/*.pth")
         digest = hashlib.sha256(path.read_bytes()).hexdigest()
         if digest != self.sha256:
             raise SystemExit(f"{path.name}: SHA-256 is {digest}, not that of the recorded origin")
-        return torch.load(path, map_location="cpu", weights_only=True)
+        return path
+
+    def weights(self):
+        """The checkpoint's tensors, f32 as published."""
+        return torch.load(self.checkpoint(), map_location="cpu", weights_only=True)
 
     def network(self, weights, image_size=None):
         """The package's network in evaluation mode.

@@ -413,4 +413,6 @@ mod formula;
 #[cfg(test)]
 mod reference;
 #[cfg(test)]
+mod resnet_tests;
+#[cfg(test)]
 mod tests;

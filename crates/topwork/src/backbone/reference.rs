@@ -50,6 +50,17 @@ pub(super) fn split_mix(counter: u64) -> u64 {
     z ^ (z >> 31)
 }
 
+/// A number that changes with any bit: the sum over all values' bits with their places.
+pub(super) fn digest(bits: impl Iterator<Item = u32>) -> String {
+    let numbers = bits.zip(0u64..).map(|(bits, place)| split_mix((place << 32) + u64::from(bits)));
+    format!("{:016x}", numbers.fold(0u64, u64::wrapping_add))
+}
+
+/// Byte at that place of the picture `noise`, which does not depend on its size.
+pub(super) fn noise(place: usize) -> u8 {
+    (split_mix(place as u64) >> 56) as u8
+}
+
 /// The features of pixels, by the path that photos take.
 pub(super) fn features(backbone: &Backbone, pixels: &[u8]) -> Vec<f32> {
     let mut features = vec![f32::NAN; backbone.network.feature_dim()];
@@ -61,10 +72,9 @@ impl Picture {
     /// Its pixels: R, G, B, row by row.
     pub(super) fn pixels(&self) -> Vec<u8> {
         let (height, width) = (self.height, self.width);
-        let byte = |counter: usize| (split_mix(counter as u64) >> 56) as u8;
         let value = |y: usize, x: usize, c: usize| match self.name.split('_').next() {
-            Some("noise") => byte((y * width + x) * 3 + c),
-            Some("tiles") => byte((y / 16 * width.div_ceil(16) + x / 16) * 3 + c + 1_000_000),
+            Some("noise") => noise((y * width + x) * 3 + c),
+            Some("tiles") => noise((y / 16 * width.div_ceil(16) + x / 16) * 3 + c + 1_000_000),
             Some("gradient") => match c {
                 0 => (x * 255 / (width - 1)) as u8,
                 1 => (y * 255 / (height - 1)) as u8,
