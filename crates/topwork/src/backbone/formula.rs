@@ -1,34 +1,28 @@
 //! Weights by a formula, for networks whose own are not here; `reference/lite2/README.md` states it.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 
-use safetensors::tensor::{Dtype, TensorView, serialize};
-
-use super::reference::split_mix;
+use super::reference::{split_mix, weights_file};
 use super::{Origin, Row};
 use crate::network::{Graph, Normalisation};
-use crate::weights::{LoadReport, Reader, Weights};
-
-/// A file's tensors, by name: shape, and values as a file has them.
-type Tensors = BTreeMap<String, (Vec<usize>, Vec<u8>)>;
+use crate::weights::{LoadReport, Reader, Tensor, Weights};
 
 /// A file of exactly the tensors that a row asks for. Which these are, and their shapes, is what it finds missing in a file without
 /// them.
 pub(super) fn weights(row: &Row) -> Weights {
-    let embedded = matches!(row.origin, Origin::Embedded { .. });
-    let record =
-        embedded.then(|| row.weights().expect("readable").metadata("topwork").map(str::to_owned)).flatten();
-    let mut tensors = Tensors::new();
+    let embedded = matches!(row.origin, Origin::Embedded { .. }).then(|| row.weights().expect("readable"));
+    let record = embedded.as_ref().and_then(|weights| weights.metadata("topwork"));
+    let (mut tensors, mut weights) = (BTreeMap::new(), Weights::default());
     loop {
-        let weights = file(&tensors, record.as_deref());
         let LoadReport { missing, absent, .. } = report(row, &weights);
         if missing.is_empty() && absent.is_empty() {
             return weights;
         }
-        tensors.extend(missing.into_iter().chain(absent).map(|tensor| {
-            let values = values(&tensor.name, &tensor.shape);
-            (tensor.name, (tensor.shape, values))
+        tensors.extend(missing.into_iter().chain(absent).map(|asked| {
+            let tensor = tensor(&asked.name, asked.shape);
+            (asked.name, tensor)
         }));
+        weights = Weights::from_bytes(&weights_file(&tensors, record)).expect("a good file");
     }
 }
 
@@ -37,20 +31,13 @@ fn report(row: &Row, weights: &Weights) -> LoadReport {
     Reader::fill(weights, |reader| (row.build)(reader, graph)).1
 }
 
-fn file(tensors: &Tensors, record: Option<&str>) -> Weights {
-    let views = tensors.iter().map(|(name, (shape, values))| {
-        (name, TensorView::new(Dtype::F32, shape.clone(), values).expect("sizes agree"))
-    });
-    let metadata = record.map(|record| HashMap::from([("topwork".to_owned(), record.to_owned())]));
-    Weights::from_bytes(&serialize(views, metadata).expect("serialisable")).expect("a good file")
-}
-
-fn values(name: &str, shape: &[usize]) -> Vec<u8> {
-    let (low, high) = limits(name, shape);
+fn tensor(name: &str, shape: Vec<usize>) -> Tensor {
+    let (low, high) = limits(name, &shape);
     let hash = fnv1a(name);
     let share = |place| (split_mix(hash.wrapping_add(place)) >> 40) as f64 / 16_777_216.0;
-    let values = (0..shape.iter().product::<usize>() as u64).map(|place| low + (high - low) * share(place));
-    values.flat_map(|value| (value as f32).to_le_bytes()).collect()
+    let places = 0..shape.iter().product::<usize>() as u64;
+    let values = places.map(|place| (low + (high - low) * share(place)) as f32).collect();
+    Tensor { shape, values }
 }
 
 /// Between which numbers the values of a tensor lie.
