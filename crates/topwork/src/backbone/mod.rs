@@ -1,7 +1,8 @@
 //! The networks that topwork knows. A backbone is a network without its last layer, whose outputs are a photo's features;
 //! with it come the preprocessing that belongs to its weights, and the ImageNet classifier that it was trained with.
 //!
-//! Adding one: a file beside this one that describes the network and its weights, and a row of [`BACKBONES`].
+//! Adding one: a file beside this one that describes the network and its weights, and a row of [`BACKBONES`];
+//! `docs/adding-a-backbone.md` walks through it.
 
 mod efficientnet_lite;
 mod files;
