@@ -6,7 +6,6 @@ The weights are f32 (the stored ones: large matrices rounded to f16), the arithm
 of its own to speak of. README.md beside this script describes the pictures and the files.
 """
 
-import sys
 from pathlib import Path
 
 import numpy
@@ -14,11 +13,9 @@ import safetensors.numpy
 import torch
 
 import original
+import pictures  # Found by `original`.
 
 HERE = Path(__file__).resolve().parent
-sys.path.insert(0, str(HERE.parent))
-import pictures
-
 CASES = [
     ("noise", 224, 224),
     ("tiles", 224, 224),
@@ -28,41 +25,21 @@ CASES = [
 ]
 
 
-def stages(model, inputs):
-    """Name → output [height, width, channels] of the stem, each block and the head (before pooling)."""
-    outputs = {}
-
-    def keep(name, values):
-        outputs[name] = values[0].permute(1, 2, 0).numpy()
-
-    hooks = [model._blocks[0].register_forward_pre_hook(lambda module, given: keep("stem", given[0]))]
-    for index, block in enumerate(model._blocks):
-        hooks.append(block.register_forward_hook(lambda module, given, got, name=f"block {index}": keep(name, got)))
-    with torch.no_grad():
-        keep("head", model.extract_features(inputs))
-    for hook in hooks:
-        hook.remove()
-    return outputs
-
-
 def main():
     torch.set_num_threads(1)
-    weights = {"original": original.original_weights(), "stored": original.stored_weights()}
-    models = {name: original.network(tensors).double() for name, tensors in weights.items()}
-    fixed = original.network(weights["original"], image_size=224).double()
-    single = original.network(weights["original"])
+    weights = {"original": original.LITE0.weights(), "stored": original.stored_weights()}
+    models = {name: original.LITE0.network(tensors).double() for name, tensors in weights.items()}
+    fixed = original.LITE0.network(weights["original"], image_size=224).double()
+    single = original.LITE0.network(weights["original"])
 
     cases, features = [], {}
     for name, height, width in CASES:
         pixels = pictures.picture(name, height, width)
         inputs = original.tensor(pixels[None], torch.float64)
-        case = pictures.described(name, pixels)
-        for kind, model in models.items():
-            found, logits = original.features_and_logits(model, inputs)
-            features[f"{name}.{kind}"] = found[0].numpy().astype(numpy.float32)
-            case[f"top_{kind}"] = pictures.top(logits[0].numpy())
-        case["stages_stored"] = [pictures.stage(*stage) for stage in stages(models["stored"], inputs).items()]
-        cases.append(case)
+        outputs = {kind: original.features_and_logits(model, inputs) for kind, model in models.items()}
+        features |= {f"{name}.{kind}": found[0].numpy().astype(numpy.float32) for kind, (found, _) in outputs.items()}
+        case = original.case(name, "stored", pixels, models["stored"], outputs["stored"][1])
+        cases.append(case | {"top_original": pictures.top(outputs["original"][1][0].numpy())})
 
         exact = original.features_and_logits(models["original"], inputs)[0]
         if (height, width) == (224, 224):

@@ -1,12 +1,15 @@
 //! What the networks' references (`reference/<network>/make.py`) have in common: pictures that a formula draws, and numbers of the
 //! outputs of stages. `reference/lite0/README.md` describes both.
 
+use std::collections::{BTreeMap, HashMap};
 use std::path::Path;
 
+use safetensors::tensor::{Dtype, TensorView, serialize};
 use serde::Deserialize;
 
 use super::Backbone;
 use crate::network::{Shape, Values};
+use crate::weights::Tensor;
 
 /// A picture by its formula and size, and what tells whether it was drawn right.
 #[derive(Deserialize)]
@@ -59,6 +62,19 @@ pub(super) fn digest(bits: impl Iterator<Item = u32>) -> String {
 /// Byte at that place of the picture `noise`, which does not depend on its size.
 pub(super) fn noise(place: usize) -> u8 {
     (split_mix(place as u64) >> 56) as u8
+}
+
+/// A file of weights with these tensors, and with a record as embedded weights have one.
+pub(super) fn weights_file(tensors: &BTreeMap<String, Tensor>, record: Option<&str>) -> Vec<u8> {
+    let bytes = tensors.iter().map(|(name, tensor)| {
+        (name, &tensor.shape, tensor.values.iter().flat_map(|value| value.to_le_bytes()).collect::<Vec<u8>>())
+    });
+    let bytes: Vec<_> = bytes.collect();
+    let views = bytes.iter().map(|(name, shape, bytes)| {
+        (name, TensorView::new(Dtype::F32, shape.to_vec(), bytes).expect("sizes agree"))
+    });
+    let record = record.map(|record| HashMap::from([("topwork".to_owned(), record.to_owned())]));
+    serialize(views, record).expect("serialisable")
 }
 
 /// The features of pixels, by the path that photos take.

@@ -3,7 +3,6 @@
 
 use std::collections::BTreeMap;
 
-use ::safetensors::tensor::{Dtype, TensorView, serialize};
 use serde::Deserialize;
 
 use super::reference::{self, Differences, Picture, Stage, split_mix};
@@ -176,17 +175,6 @@ impl Filling {
     }
 }
 
-fn file(tensors: &BTreeMap<String, Tensor>) -> Vec<u8> {
-    let bytes = tensors.iter().map(|(name, tensor)| {
-        (name, &tensor.shape, tensor.values.iter().flat_map(|value| value.to_le_bytes()).collect::<Vec<u8>>())
-    });
-    let bytes: Vec<_> = bytes.collect();
-    let views = bytes.iter().map(|(name, shape, bytes)| {
-        (name, TensorView::new(Dtype::F32, shape.to_vec(), bytes).expect("sizes agree"))
-    });
-    serialize(views, None).expect("serialisable")
-}
-
 fn swap_red_and_blue(pixels: &mut [u8]) {
     pixels.chunks_exact_mut(3).for_each(|pixel| pixel.swap(0, 2));
 }
@@ -236,7 +224,7 @@ fn compare(framework: Framework, name: &str, parameters: impl Fn(&str) -> bool, 
     let tensors = Filling::of(framework);
     let bits = tensors.values().flat_map(|tensor| &tensor.values).map(|value| value.to_bits());
     assert_eq!(reference::digest(bits), expected_digest, "the weights are not make.py's");
-    let weights = Weights::from_bytes(&file(&tensors)).expect("a good file");
+    let weights = Weights::from_bytes(&reference::weights_file(&tensors, None)).expect("a good file");
     let row = row(name).expect("a row");
     let key = if framework == Framework::Keras { "keras" } else { "pytorch" };
     let mut differences = Differences::default();
