@@ -1,7 +1,8 @@
 //! The networks that topwork knows. A backbone is a network without its last layer, whose outputs are a photo's features;
 //! with it come the preprocessing that belongs to its weights, and the ImageNet classifier that it was trained with.
 //!
-//! Adding one: a file beside this one that describes the network and its weights, and a row of [`BACKBONES`].
+//! Adding one: a file beside this one that describes the network and its weights, and a row of [`BACKBONES`];
+//! `docs/adding-a-backbone.md` walks through it.
 
 mod efficientnet_lite;
 mod files;
@@ -310,6 +311,16 @@ pub static BACKBONES: &[Row] = &[
         origin: Origin::Embedded { weights: topwork_lite0::WEIGHTS, ranges: topwork_lite0::RANGES },
         build: efficientnet_lite::lite0,
     },
+    Row {
+        name: "efficientnet_lite2",
+        input: (260, 260),
+        feature_dim: 1280,
+        origin: Origin::File {
+            preprocess: efficientnet_lite::LITE2_PREPROCESS,
+            sources: efficientnet_lite::LITE2_SOURCES,
+        },
+        build: efficientnet_lite::lite2,
+    },
     // Keras resizes to the input's size, whatever the proportion, with the nearest pixel.
     Row {
         name: "resnet50",
@@ -399,5 +410,13 @@ pub fn backbone(name: &str, precision: Precision, isa: Isa) -> Result<Backbone> 
     row.load(row.input, precision, isa)
 }
 
+#[cfg(test)]
+mod contract;
+#[cfg(test)]
+mod formula;
+#[cfg(test)]
+mod reference;
+#[cfg(test)]
+mod resnet_tests;
 #[cfg(test)]
 mod tests;

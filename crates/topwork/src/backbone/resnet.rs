@@ -272,10 +272,7 @@ impl Names {
             Names::PyTorch => [classes, features],
             _ => [features, classes],
         };
-        if reader.shape(&weights)? != shape {
-            return None;
-        }
-        let read = reader.tensor(&weights, &shape);
+        let read = reader.optional(&weights, &shape)?;
         let bias = reader.tensor(&bias, &[classes]).values;
         let weights = match self {
             Names::PyTorch => read.values,

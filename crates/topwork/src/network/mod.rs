@@ -5,6 +5,8 @@
 //! allocations inside, and photos do not meet, so the number of workers cannot change a result.
 
 pub mod calibration;
+#[cfg(test)]
+pub(crate) mod definition;
 mod float;
 mod fold;
 mod graph;
