@@ -56,7 +56,8 @@ impl Row {
                     "this program has other weights of {}: expected {expected}, found {found}",
                     self.name
                 );
-                Err(Error::new(ErrorKind::Weights, message).with_hint("use the version that it came from"))
+                Err(Error::new(ErrorKind::Weights, message)
+                    .with_hint("train again, or use the version it came from"))
             }
             Origin::File { sources, .. } => {
                 let named = sources.iter().find(|known| source == Some(known.name));
