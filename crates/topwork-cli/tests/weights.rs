@@ -1,35 +1,11 @@
-//! `topwork weights`, and what other commands say where weights are absent. Nothing of this machine's caches is seen.
+//! `topwork weights`, and what other commands say where weights are absent.
 
 mod common;
 
 use std::path::{Path, PathBuf};
-use std::process::Command;
 
 use common::{Place, Run};
 use safetensors::tensor::{Dtype, TensorView, serialize};
-
-/// The program with every folder that it looks into below the place.
-fn command(place: &Place, arguments: &[&str]) -> Command {
-    let mut command = place.command(arguments);
-    for (variable, folder) in [
-        ("HOME", "home"),
-        ("USERPROFILE", "home"),
-        ("XDG_CACHE_HOME", "home/.cache"),
-        ("TORCH_HOME", "torch"),
-        ("KERAS_HOME", "keras"),
-        ("HF_HOME", "hub"),
-    ] {
-        command.env(variable, place.path(folder));
-    }
-    for variable in ["HF_HUB_CACHE", "SSL_CERT_FILE", "NO_PROXY", "no_proxy", "ALL_PROXY", "all_proxy"] {
-        command.env_remove(variable);
-    }
-    command
-}
-
-fn run(place: &Place, arguments: &[&str]) -> Run {
-    Run::from(command(place, arguments).output().expect("the program starts"))
-}
 
 /// ResNet-50 as PyTorch names it, all weights small, without its classifier: as bf16, 47 MB.
 fn resnet50(value: u16, names: &[(&str, Vec<usize>)]) -> Vec<u8> {
@@ -93,7 +69,7 @@ fn json(text: &str) -> Vec<serde_json::Value> {
 #[test]
 fn the_list_names_every_published_file_and_where_it_is() {
     let place = Place::new();
-    let list = run(&place, &["weights", "list"]).expect(0);
+    let list = place.run(&["weights", "list"]).expect(0);
     for part in [
         "efficientnet_lite0",
         "embedded",
@@ -106,7 +82,7 @@ fn the_list_names_every_published_file_and_where_it_is() {
         assert!(list.stdout.contains(part), "no {part:?} in:\n{}", list.stdout);
     }
     assert_eq!(list.stderr, "");
-    let lines = json(&run(&place, &["weights", "list", "--format", "json"]).expect(0).stdout);
+    let lines = json(&place.run(&["weights", "list", "--format", "json"]).expect(0).stdout);
     assert!(lines.len() > 8);
     for line in lines {
         let absent = line["backbone"] != "efficientnet_lite0";
@@ -115,11 +91,11 @@ fn the_list_names_every_published_file_and_where_it_is() {
     }
     assert!(!place.path("cache").exists(), "a list makes nothing");
 
-    place.write("torch/hub/checkpoints/resnet50-0676ba61.pth", b"broken off");
-    let list = run(&place, &["weights", "list"]).expect(0);
+    place.write("no caches/hub/checkpoints/resnet50-0676ba61.pth", b"broken off");
+    let list = place.run(&["weights", "list"]).expect(0);
     let warning = "expected 102530333 bytes, found 10";
     assert!(list.stderr.contains(warning) && list.stderr.contains("checkpoints"), "{}", list.stderr);
-    assert_eq!(place.read("torch/hub/checkpoints/resnet50-0676ba61.pth"), "broken off");
+    assert_eq!(place.read("no caches/hub/checkpoints/resnet50-0676ba61.pth"), "broken off");
 }
 
 #[test]
@@ -130,7 +106,7 @@ fn a_file_is_added_listed_used_and_verified() {
     place.write("second.safetensors", &second);
 
     // Which preprocessing it needs is not in the file.
-    let unnamed = run(&place, &["weights", "add", "first.safetensors"]).expect(1);
+    let unnamed = place.run(&["weights", "add", "first.safetensors"]).expect(1);
     for part in ["--backbone", "resnet50_torchvision", "resnet50_timm_a1"] {
         assert!(unnamed.stderr.contains(part), "no {part:?} in:\n{}", unnamed.stderr);
     }
@@ -139,7 +115,7 @@ fn a_file_is_added_listed_used_and_verified() {
     let mut paths = Vec::new();
     for name in ["first", "second"] {
         let file = format!("{name}.safetensors");
-        let added = run(&place, &["weights", "add", &file, "--backbone", "resnet50_torchvision"]).expect(0);
+        let added = place.run(&["weights", "add", &file, "--backbone", "resnet50_torchvision"]).expect(0);
         for part in ["265 tensors applied", "2 unused", "fc.weight", "BLAKE3"] {
             assert!(added.stdout.contains(part), "no {part:?} in:\n{}", added.stdout);
         }
@@ -150,25 +126,58 @@ fn a_file_is_added_listed_used_and_verified() {
     assert_eq!(std::fs::read(&paths[0]).expect("kept"), first);
     assert_eq!(std::fs::read(&paths[1]).expect("kept"), second);
 
-    let lines = json(&run(&place, &["weights", "list", "--format", "json"]).expect(0).stdout);
+    let lines = json(&place.run(&["weights", "list", "--format", "json"]).expect(0).stdout);
     let own: Vec<_> = lines.iter().filter(|line| line["name"].is_null() && line["state"] == "here").collect();
     let digests: Vec<_> = own.iter().map(|line| line["blake3"].as_str().expect("a digest")).collect();
     let expected = [&second, &first].map(|bytes| blake3::hash(bytes).to_hex().to_string());
     assert_eq!(digests, expected, "the newest first");
 
-    let verified = run(&place, &["weights", "verify"]).expect(0);
+    let verified = place.run(&["weights", "verify"]).expect(0);
     assert_eq!(verified.stdout.matches("ok ").count(), 2, "{}", verified.stdout);
     std::fs::write(&paths[0], b"something else").expect("written");
     std::fs::remove_file(&paths[1]).expect("removed");
-    let verified = run(&place, &["weights", "verify", "resnet50_torchvision"]).expect(1);
+    let verified = place.run(&["weights", "verify", "resnet50_torchvision"]).expect(1);
     assert!(
         verified.stdout.contains("changed  ") && verified.stdout.contains("missing  "),
         "{}",
         verified.stdout
     );
     assert!(verified.stderr.contains("2 files"), "{}", verified.stderr);
-    let other = run(&place, &["weights", "verify", "resnet50"]).expect(0);
+    let other = place.run(&["weights", "verify", "resnet50"]).expect(0);
     assert_eq!(other.stdout, "");
+}
+
+/// The path that `weights add` prints.
+fn added(place: &Place, file: &str, value: u16) -> PathBuf {
+    place.write(file, &own(value));
+    let added = place.run(&["weights", "add", file, "--backbone", "resnet50_torchvision"]).expect(0);
+    std::thread::sleep(std::time::Duration::from_millis(20));
+    PathBuf::from(added.stdout.lines().last().and_then(|line| line.split("  ").next()).expect("a path"))
+}
+
+#[test]
+fn a_model_finds_its_weights_by_digest() {
+    let place = Place::new();
+    place.photos("photos", &["a", "b"], 4, 0);
+    let first = added(&place, "first.safetensors", SMALL);
+    let train = ["train", "photos", "--backbone", "resnet50_torchvision", "--precision", "f32"];
+    place.run(&train).expect(0);
+    let predict = ["predict", "--model", "topwork-run", "photos/a/000.ppm", "--format", "csv"];
+    let answer = place.run(&predict).expect(0).stdout;
+
+    let second = added(&place, "second.safetensors", SMALL + 1);
+    assert_eq!(place.run(&predict).expect(0).stdout, answer);
+    std::fs::remove_file(&second).expect("removed");
+    assert_eq!(place.run(&predict).expect(0).stdout, answer);
+
+    let digest = blake3::hash(&std::fs::read(&first).expect("kept")).to_hex();
+    std::fs::remove_file(&first).expect("removed");
+    let absent = place.run(&predict).expect(1);
+    for part in [digest.as_str(), "topwork weights add FILE --backbone resnet50_torchvision"] {
+        assert!(absent.stderr.contains(part), "no {part:?} in:\n{}", absent.stderr);
+    }
+    added(&place, "first.safetensors", SMALL);
+    assert_eq!(place.run(&predict).expect(0).stdout, answer);
 }
 
 #[test]
@@ -187,7 +196,7 @@ fn what_cannot_be_added_is_explained() {
         ),
         (&["small.safetensors", "--backbone", "efficientnet_lite0"], &["in the program"]),
     ] {
-        let run = run(&place, &[&["weights", "add"], arguments].concat()).expect(1);
+        let run = place.run(&[&["weights", "add"], arguments].concat()).expect(1);
         for part in parts {
             assert!(run.stderr.contains(part), "{arguments:?}: no {part:?} in:\n{}", run.stderr);
         }
@@ -200,7 +209,7 @@ fn what_cannot_be_added_is_explained() {
 fn absent_weights_are_explained_before_anything_is_written() {
     let place = Place::new();
     place.photos("photos", &["a", "b"], 4, 0);
-    let run = run(&place, &["train", "photos", "--backbone", "resnet50"]).expect(1);
+    let run = place.run(&["train", "photos", "--backbone", "resnet50"]).expect(1);
     let folder = place.path("cache").join("weights").display().to_string();
     for part in [
         "the weights of resnet50 are not here",
@@ -218,10 +227,11 @@ fn absent_weights_are_explained_before_anything_is_written() {
 fn get_without_a_network_says_which_file_to_put_where() {
     let place = Place::new();
     // A proxy that is not there stands for a network that is not there.
-    let mut command = command(&place, &["weights", "get", "resnet50_torchvision_v2"]);
-    for variable in ["HTTPS_PROXY", "https_proxy", "ALL_PROXY"] {
+    let mut command = place.command(&["weights", "get", "resnet50_torchvision_v2"]);
+    for variable in ["ALL_PROXY", "all_proxy", "HTTPS_PROXY", "https_proxy"] {
         command.env(variable, "http://127.0.0.1:9");
     }
+    command.env_remove("NO_PROXY").env_remove("no_proxy").env_remove("SSL_CERT_FILE");
     let start = std::time::Instant::now();
     let run = Run::from(command.output().expect("the program starts")).expect(1);
     assert!(start.elapsed() < std::time::Duration::from_secs(40), "{:?}", start.elapsed());
@@ -250,7 +260,7 @@ fn what_cannot_be_fetched_is_explained() {
         ("resnet50_keras_2016", "nobody offers"),
         ("resnet51", "resnet50_torchvision_v2"),
     ] {
-        let run = run(&place, &["weights", "get", name]).expect(1);
+        let run = place.run(&["weights", "get", name]).expect(1);
         assert!(run.stderr.contains(part), "{name}: no {part:?} in:\n{}", run.stderr);
     }
 }

@@ -56,7 +56,8 @@ impl Row {
                     "this program has other weights of {}: expected {expected}, found {found}",
                     self.name
                 );
-                Err(Error::new(ErrorKind::Weights, message).with_hint("use the version that it came from"))
+                Err(Error::new(ErrorKind::Weights, message)
+                    .with_hint("train again, or use the version it came from"))
             }
             Origin::File { sources, .. } => {
                 let named = sources.iter().find(|known| source == Some(known.name));
@@ -95,7 +96,7 @@ impl Row {
 /// # Errors
 /// [`ErrorKind::Weights`] if the file cannot be read, does not fit the network, or was published for another backbone;
 /// [`ErrorKind::Configuration`] if no backbone is named and the file is none that was published, with those that it fits, or if
-/// the backbone's weights are in the program; [`ErrorKind::Io`] if the file cannot be read or the folder not be written.
+/// the backbone's weights are in the program; [`ErrorKind::Io`] if the folder cannot be written.
 pub fn add(file: &Path, row: Option<&'static Row>, cache: &Cache) -> Result<Added> {
     let bytes = read_bytes(file)?;
     let on_file = |error: Error| error.with_path(file);

@@ -6,6 +6,7 @@ use std::ffi::OsString;
 use std::fs::{self, File};
 use std::io::Read;
 use std::path::{Path, PathBuf};
+use std::time::SystemTime;
 
 use super::record::Record;
 use super::{Digests, MAX_BYTES, Source, Weights, refused};
@@ -126,16 +127,29 @@ impl Cache {
         search
     }
 
-    /// The weights of a backbone: those with that BLAKE3, else the newest in topwork's own folder, else those that a framework
-    /// has.
+    /// The weights of a backbone: those with that BLAKE3, or without one the newest in topwork's own folder, else those that a
+    /// framework has.
     ///
     /// # Errors
     /// [`ErrorKind::Weights`] if there are none, with what could be done about it; or if the file cannot be read, or is not
-    /// the one whose digests are known.
+    /// the one whose digests are known: an older one does not take its place.
     pub fn weights(&self, backbone: &str, sources: &[Source], digest: Option<&[u8; 32]>) -> Result<Weights> {
         let wanted = digest.map(hexadecimal);
         let right = |found: &Found| wanted.as_ref().is_none_or(|wanted| found.digests.blake3 == *wanted);
         let mut search = self.own(backbone, sources);
+        let newest = search.rejected.iter().max_by_key(|rejected| modified(&rejected.path));
+        let older = |found: &Found| modified(&found.path) < newest.and_then(|newest| modified(&newest.path));
+        if let Some(Rejected { path, reason }) = newest
+            && wanted.is_none()
+            && search.found.first().is_none_or(older)
+        {
+            let message = format!("the newest weights of {backbone} cannot be used: {reason}");
+            let hint = format!(
+                "delete this file, or put the right one there: {}",
+                self.how_to_get(backbone, sources)
+            );
+            return Err(refused(message).with_path(path).with_hint(hint));
+        }
         search.found.retain(right);
         if search.found.is_empty() {
             search.append(self.foreign(backbone, sources));
@@ -282,8 +296,7 @@ impl Cache {
             }
         }
         search.found.sort_by_cached_key(|found| {
-            let modified = fs::metadata(&found.path).and_then(|metadata| metadata.modified()).ok();
-            std::cmp::Reverse((modified, found.digests.blake3.clone()))
+            std::cmp::Reverse((modified(&found.path), found.digests.blake3.clone()))
         });
         search
     }
@@ -438,7 +451,7 @@ impl Found {
     /// Reads the file, which must be the one whose digests are known.
     ///
     /// # Errors
-    /// [`ErrorKind::Weights`] if it is another one now, or as [`Weights::from_bytes`]; [`ErrorKind::Io`] if it cannot be read.
+    /// [`ErrorKind::Weights`] if it is another one now, or as [`Weights::read`].
     pub fn read(&self) -> Result<Weights> {
         let weights = Weights::read(&self.path)?;
         let digest = hexadecimal(&weights.digest());
@@ -486,6 +499,10 @@ fn regular(path: &Path) -> std::result::Result<fs::Metadata, String> {
         true => Err(format!("{} bytes; the limit is {MAX_BYTES}", metadata.len())),
         false => Err("this is no file".to_owned()),
     }
+}
+
+fn modified(path: &Path) -> Option<SystemTime> {
+    fs::metadata(path).and_then(|metadata| metadata.modified()).ok()
 }
 
 fn digests_of(path: &Path) -> std::result::Result<Digests, String> {

@@ -243,6 +243,26 @@ fn a_changed_file_is_refused_and_a_touched_one_is_not() {
     assert_eq!(cache.verify("net", &[]), [Verified { path, state: State::Missing }]);
 }
 
+#[test]
+fn no_older_file_takes_the_place_of_a_changed_one() {
+    let folders = Folders::new();
+    let cache = folders.cache();
+    let published = file(0.0);
+    let sources = [source("published", "net.safetensors", &published)];
+    folders.write("torch/net.safetensors", &published);
+    keep(&cache, "net", &file(1.0));
+    let newest = keep(&cache, "net", &file(2.0)).path;
+    std::thread::sleep(std::time::Duration::from_millis(20));
+    fs::write(&newest, file(3.0)).unwrap();
+    let error = cache.weights("net", &sources, None).unwrap_err();
+    assert_eq!(error.path(), Some(newest.as_path()), "{error}");
+    for bytes in [published, file(1.0)] {
+        assert!(cache.weights("net", &sources, Some(blake3::hash(&bytes).as_bytes())).is_ok());
+    }
+    fs::remove_file(newest).unwrap();
+    assert_eq!(cache.weights("net", &sources, None).unwrap().digest(), *blake3::hash(&file(1.0)).as_bytes());
+}
+
 /// A record can at worst name a file that is not used.
 #[test]
 fn forged_records_lead_to_no_other_weights() {
