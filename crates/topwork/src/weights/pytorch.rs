@@ -86,18 +86,22 @@ pub(super) fn refuse_pickle(bytes: &[u8]) -> Error {
     match Survey::walk(bytes, 0, &mut globals) {
         Err(error) => error,
         Ok(_) if globals.is_empty() => refused("a pickle without tensors"),
-        Ok(_) => refused(format!("a pickle without tensors, which would import {}", list(&globals)))
-            .with_hint("nothing in it was run"),
+        Ok(_) => {
+            let imports = list(&globals);
+            refused(format!("a pickle without tensors that would import {imports}, which was not run"))
+        }
     }
 }
 
 fn read(bytes: Vec<u8>, globals: BTreeSet<String>) -> Result<Contents> {
     let limit = bytes.len().saturating_mul(MAX_EXPANSION);
     let unknown: BTreeSet<String> = globals.into_iter().filter(|name| !is_known(name)).collect();
-    let reader = PytorchReader::from_bytes(bytes, None).map_err(|error| {
-        let error = refused("damaged or unknown PyTorch file").with_source(error);
-        if unknown.is_empty() { error } else { error.with_hint(format!("it imports {}", list(&unknown))) }
-    })?;
+    let imports = match unknown.is_empty() {
+        true => String::new(),
+        false => format!(" that would import {}, which was not run", list(&unknown)),
+    };
+    let reader = PytorchReader::from_bytes(bytes, None)
+        .map_err(|error| refused(format!("damaged or unknown PyTorch file{imports}")).with_source(error))?;
     check_count(reader.len())?;
     let all: BTreeMap<String, Tensor> = reader.into_tensors().into_iter().collect();
     let prefix = prefix(&all);
@@ -131,9 +135,7 @@ fn read(bytes: Vec<u8>, globals: BTreeSet<String>) -> Result<Contents> {
         }
     }
     if tensors.is_empty() {
-        let error = refused("a PyTorch file without tensors");
-        let unknown = list(&unknown);
-        return Err(if unknown.is_empty() { error } else { error.with_hint(format!("it imports {unknown}")) });
+        return Err(refused(format!("a PyTorch file without tensors{imports}")));
     }
     let mut unread: Vec<String> = unknown.into_iter().map(|name| format!("the Python object {name}")).collect();
     if beside > 0 {
