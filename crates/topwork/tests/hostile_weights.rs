@@ -110,8 +110,18 @@ fn integers(values: &[i64]) -> Vec<u8> {
 
 /// A storage: its class, and how many values it is said to have.
 fn storage(class: &str, count: i64) -> Vec<u8> {
-    [b"(", &text("storage")[..], b"ctorch\n", class.as_bytes(), b"\n", &text("0"), &text("cpu"), &integer(count), b"tQ"]
-        .concat()
+    [
+        b"(",
+        &text("storage")[..],
+        b"ctorch\n",
+        class.as_bytes(),
+        b"\n",
+        &text("0"),
+        &text("cpu"),
+        &integer(count),
+        b"tQ",
+    ]
+    .concat()
 }
 
 /// A call that makes a tensor, by that function.
@@ -179,7 +189,11 @@ fn what_is_no_weights_file_is_named() {
         ("an empty file", vec![], "an empty file"),
         ("a web page", b"\n<!DOCTYPE html><html><title>404</title>".to_vec(), "a web page"),
         ("an error of a store", b"<?xml version='1.0'?><Error>NoSuchKey</Error>".to_vec(), "an XML document"),
-        ("Git LFS", b"version https://git-lfs.github.com/spec/v1\noid sha256:00\n".to_vec(), "a pointer of Git LFS"),
+        (
+            "Git LFS",
+            b"version https://git-lfs.github.com/spec/v1\noid sha256:00\n".to_vec(),
+            "a pointer of Git LFS",
+        ),
         ("JSON", b"{\"error\": \"not found\"}".to_vec(), "a JSON document"),
         ("gzip", b"\x1f\x8b\x08\0\0\0\0\0\0\0".to_vec(), "a gzip archive"),
         ("zstd", b"\x28\xb5\x2f\xfd\0\0\0\0\0\0".to_vec(), "a compressed archive"),
@@ -212,14 +226,27 @@ fn pickles_that_would_run_code_are_refused_by_name() {
         ("an archive", pytorch(&pickle(&[&system])), "would import os.system"),
         ("an archive by protocol 4", pytorch(&stack_global("builtins", "eval", &open)), "builtins.eval"),
         ("exec", pytorch(&pickle(&[&call("__builtin__", "exec", &open)])), "__builtin__.exec"),
-        ("a process", pytorch(&pickle(&[b"csubprocess\nPopen\n", &text(&touch), b"\x85\x81"])), "subprocess.Popen"),
+        (
+            "a process",
+            pytorch(&pickle(&[b"csubprocess\nPopen\n", &text(&touch), b"\x85\x81"])),
+            "subprocess.Popen",
+        ),
         ("runpy", pytorch(&pickle(&[&call("runpy", "run_path", "/ran")])), "runpy.run_path"),
-        ("a module from the net", pytorch(&pickle(&[&call("webbrowser", "open", "http://127.0.0.1/")])), "webbrowser.open"),
+        (
+            "a module from the net",
+            pytorch(&pickle(&[&call("webbrowser", "open", "http://127.0.0.1/")])),
+            "webbrowser.open",
+        ),
         ("instead of the tensors", pytorch(&pickle(&[&system_dict])), "would import os.system"),
         ("as a state", pytorch(&pickle(&[b"c__main__\nA\n)\x81", &system_dict, b"b"])), "os.system"),
         (
             "a function of a tensor",
-            pytorch(&state_dict(&tensor_by(b"c__main__\nevil\n", &storage("FloatStorage", 6), &[2, 3], &[3, 1]))),
+            pytorch(&state_dict(&tensor_by(
+                b"c__main__\nevil\n",
+                &storage("FloatStorage", 6),
+                &[2, 3],
+                &[3, 1],
+            ))),
             "__main__.evil",
         ),
         (
@@ -262,20 +289,37 @@ fn damaged_pickles_are_refused() {
     }
     let big_endian = archive(&[("a/data.pkl", &good), ("a/data/0", &[0; 24]), ("a/byteorder", b"big")]);
     let storages = |pickle: &[u8]| {
-        tar(&[("sys_info", b"\x80\x02}X\x0d\0\0\0little_endian\x88s.", b'0'), ("storages", pickle, b'0'), ("tensors", b"", b'0'), ("pickle", b"\x80\x02}.", b'0')])
+        tar(&[
+            ("sys_info", b"\x80\x02}X\x0d\0\0\0little_endian\x88s.", b'0'),
+            ("storages", pickle, b'0'),
+            ("tensors", b"", b'0'),
+            ("pickle", b"\x80\x02}.", b'0'),
+        ])
     };
     check(vec![
         ("copies of copies", pytorch(&pickle(&[&bomb(40)])), "copies of copies"),
         ("doubles", pytorch(&pickle(&[b"K\x01", &b"2\x86".repeat(60)])), "copies of copies"),
-        ("copies of a long text", pytorch(&pickle(&[&text(&"x".repeat(1 << 20)), b"q\x00(", &b"h\x00".repeat(60), b"t"])), "copies of copies"),
+        (
+            "copies of a long text",
+            pytorch(&pickle(&[&text(&"x".repeat(1 << 20)), b"q\x00(", &b"h\x00".repeat(60), b"t"])),
+            "copies of copies",
+        ),
         ("copies in a tar archive", storages(&pickle(&[&bomb(40)])), "memo bomb"),
         ("deep", pytorch(&pickle(&[b"]", &b"\x85".repeat(100_000)])), "more than 100 deep"),
-        ("a text of 10 GB", pytorch(&pickle(&[b"\x8d", &10_000_000_000_u64.to_le_bytes()])), "the end of the file"),
+        (
+            "a text of 10 GB",
+            pytorch(&pickle(&[b"\x8d", &10_000_000_000_u64.to_le_bytes()])),
+            "the end of the file",
+        ),
         ("a text of all memory", pytorch(&pickle(&[b"\x8d", &[0xff; 8]])), "the end of the file"),
         ("a number of 4 GB", pytorch(&pickle(&[b"\x8b", &[0xff, 0xff, 0xff, 0x7f]])), "the end of the file"),
         ("no end", pytorch(&good[..good.len() - 1]), "the end of the file"),
         ("no operands", pytorch(&pickle(&[b"s"])), "without its operands"),
-        ("a list for a dictionary", pytorch(&pickle(&[b"]", &text("fc.bias"), &good_tensor(), b"s"])), "SetItem"),
+        (
+            "a list for a dictionary",
+            pytorch(&pickle(&[b"]", &text("fc.bias"), &good_tensor(), b"s"])),
+            "SetItem",
+        ),
         ("an unknown opcode", pytorch(&pickle(&[b"\x82\x01"])), "the opcode 0x82"),
         ("a list", pytorch(&pickle(&[b"]", &good_tensor(), b"a"])), "Expected a dictionary"),
         ("no tensors", pytorch(&pickle(&[b"}", &text("epoch"), b"K\x03s"])), "without tensors"),
@@ -286,7 +330,11 @@ fn damaged_pickles_are_refused() {
         ("a negative stride", with(&float(6), &[2, 3], &[-3, 1]), "non-negative"),
         ("a shape without strides", with(&float(6), &[2, 3], &[1]), "rank"),
         ("a shape that overflows", with(&float(6), &[1 << 40, 1 << 40], &[0, 0]), "overflow"),
-        ("one value, shown 2^26 times", with(&float(6), &[1 << 13, 1 << 13], &[0, 0]), "larger than the file allows"),
+        (
+            "one value, shown 2^26 times",
+            with(&float(6), &[1 << 13, 1 << 13], &[0, 0]),
+            "larger than the file allows",
+        ),
         ("f64", with(&storage("DoubleStorage", 3), &[3], &[1]), "F64"),
         ("integers", with(&storage("LongStorage", 3), &[3], &[1]), "I64"),
         ("quantised values", with(&storage("QInt8Storage", 3), &[3], &[1]), "QInt8Storage"),
@@ -294,11 +342,15 @@ fn damaged_pickles_are_refused() {
         ("a missing entry", archive(&[("a/data.pkl", &good)]), "not found"),
         ("not a number", nan, "NaN at place 0"),
         ("big-endian", big_endian, "ig-endian"),
-        ("two ways at once", {
-            let mut bytes = fixture("pytorch/legacy.pth");
-            bytes[257..262].copy_from_slice(b"ustar");
-            bytes
-        }, "in two ways"),
+        (
+            "two ways at once",
+            {
+                let mut bytes = fixture("pytorch/legacy.pth");
+                bytes[257..262].copy_from_slice(b"ustar");
+                bytes
+            },
+            "in two ways",
+        ),
     ]);
 }
 
@@ -336,24 +388,56 @@ fn hostile_archives_are_refused() {
     check(vec![
         ("a bomb", bomb.clone(), "from an archive of"),
         ("a bomb that lies", lying, "not the 1000 bytes"),
-        ("PyTorch's, compressed", deflated(&[("a/data.pkl", &state_dict(&good_tensor())), ("a/data/0", &zeros[..24])]), "is compressed"),
-        ("an archive in an archive", archive(&[("weights.zip", &good)]), "without data.pkl and without model.weights.h5"),
-        ("two of one name", replaced(&replaced(&archive(&[("data.pkl", b"."), ("data.pkm", b".")]), b"data.pkm", b"data.pkl"), b"data.pkm", b"data.pkl"), "two entries of one name"),
+        (
+            "PyTorch's, compressed",
+            deflated(&[("a/data.pkl", &state_dict(&good_tensor())), ("a/data/0", &zeros[..24])]),
+            "is compressed",
+        ),
+        (
+            "an archive in an archive",
+            archive(&[("weights.zip", &good)]),
+            "without data.pkl and without model.weights.h5",
+        ),
+        (
+            "two of one name",
+            replaced(
+                &replaced(&archive(&[("data.pkl", b"."), ("data.pkm", b".")]), b"data.pkm", b"data.pkl"),
+                b"data.pkm",
+                b"data.pkl",
+            ),
+            "two entries of one name",
+        ),
         ("encrypted", encrypted, "assword"),
         ("a symbolic link", link, "not a plain file"),
         ("an offset elsewhere", offset, "entry"),
         ("cut", good[..good.len() - 30].to_vec(), "damaged zip archive"),
         ("more entries than there are", many, "damaged zip archive"),
         ("a directory that is none", padded, "damaged zip archive"),
-        ("no weights", fixture("hostile/without_weights.keras.gz"), "without data.pkl and without model.weights.h5"),
+        (
+            "no weights",
+            fixture("hostile/without_weights.keras.gz"),
+            "without data.pkl and without model.weights.h5",
+        ),
         ("weights that are none", archive(&[("model.weights.h5", b"<html>")]), "is not an HDF5 file"),
         ("two frameworks", archive(&[("model.weights.h5", &hdf5), ("data.pkl", b"\x80\x02}.")]), "at once"),
         ("a sparse tar entry", tar(&[("pickle", &[0; 512], b'S')]), "an entry of the type 'S'"),
         ("a tar entry's longer name", tar(&[("pickle", &[0; 512], b'L')]), "an entry of the type 'L'"),
         ("a tar link", tar(&[("pickle", b"", b'2')]), "an entry of the type '2'"),
-        ("a tar entry beyond the end", tar(&[("pickle", &[0; 2000], b'0')])[..1024].to_vec(), "beyond the end"),
-        ("two tar entries of one name", tar(&[("pickle", b"", b'0'), ("pickle", b"", b'0')]), "two entries called"),
-        ("a tar archive in a tar archive", [tar(&[("pickle", b"", b'0')]), tar(&[("pickle", b"", b'0')])].concat(), "something after its end"),
+        (
+            "a tar entry beyond the end",
+            tar(&[("pickle", &[0; 2000], b'0')])[..1024].to_vec(),
+            "beyond the end",
+        ),
+        (
+            "two tar entries of one name",
+            tar(&[("pickle", b"", b'0'), ("pickle", b"", b'0')]),
+            "two entries called",
+        ),
+        (
+            "a tar archive in a tar archive",
+            [tar(&[("pickle", b"", b'0')]), tar(&[("pickle", b"", b'0')])].concat(),
+            "something after its end",
+        ),
         ("a tar archive without tensors", tar(&[("pickle", b"\x80\x02}.", b'0')]), "missing 'storages'"),
     ]);
 }
@@ -368,14 +452,30 @@ fn hostile_safetensors_are_refused() {
     let good = one(&tensor("F32", "[2]", 0, 8), &[0; 8]);
     let nan = [f32::NAN.to_le_bytes(), [0; 4]].concat();
     check(vec![
-        ("overlap", two(&tensor("F32", "[2]", 0, 8), &tensor("F32", "[2]", 4, 12), &[0; 12]), "damaged safetensors"),
-        ("a hole", two(&tensor("F32", "[2]", 0, 8), &tensor("F32", "[1]", 12, 16), &[0; 16]), "damaged safetensors"),
+        (
+            "overlap",
+            two(&tensor("F32", "[2]", 0, 8), &tensor("F32", "[2]", 4, 12), &[0; 12]),
+            "damaged safetensors",
+        ),
+        (
+            "a hole",
+            two(&tensor("F32", "[2]", 0, 8), &tensor("F32", "[1]", 12, 16), &[0; 16]),
+            "damaged safetensors",
+        ),
         ("a header of 2^64 bytes", [&[0xff; 8][..], b"{}"].concat(), "damaged safetensors"),
         ("a header of 200 MB", [&200_000_000_u64.to_le_bytes()[..], b"{}"].concat(), "damaged safetensors"),
-        ("a header's length in big-endian", [&2_u64.to_be_bytes()[..], b"{}"].concat(), "damaged safetensors"),
+        (
+            "a header's length in big-endian",
+            [&2_u64.to_be_bytes()[..], b"{}"].concat(),
+            "damaged safetensors",
+        ),
         ("not a number", one(&tensor("F32", "[2]", 0, 8), &nan), "NaN at place 0"),
         ("a shape of another size", one(&tensor("F32", "[3]", 0, 8), &[0; 8]), "damaged safetensors"),
-        ("a shape that overflows", one(&tensor("F32", "[4294967296,4294967296]", 0, 0), &[]), "damaged safetensors"),
+        (
+            "a shape that overflows",
+            one(&tensor("F32", "[4294967296,4294967296]", 0, 0), &[]),
+            "damaged safetensors",
+        ),
         ("backwards", one(&tensor("F32", "[2]", 8, 0), &[0; 8]), "damaged safetensors"),
         ("beyond the end", one(&tensor("F32", "[2]", 0, 8), &[0; 4]), "damaged safetensors"),
         ("more than the header says", [&good[..], &[0]].concat(), "damaged safetensors"),
@@ -385,11 +485,15 @@ fn hostile_safetensors_are_refused() {
         ("no JSON", safetensors("{a}", &[]), "damaged safetensors"),
         ("deep", safetensors(&"{\"a\":".repeat(50_000), &[]), "damaged safetensors"),
         ("an archive behind it", [&good[..], &pytorch(b".")[..]].concat(), "damaged safetensors"),
-        ("too many tensors", {
-            let tensors: Vec<String> =
-                (0..30_000).map(|n| format!(r#""{n}":{}"#, tensor("F32", "[0]", 0, 0))).collect();
-            safetensors(&format!("{{{}}}", tensors.join(",")), &[])
-        }, "30000 tensors in one file"),
+        (
+            "too many tensors",
+            {
+                let tensors: Vec<String> =
+                    (0..30_000).map(|n| format!(r#""{n}":{}"#, tensor("F32", "[0]", 0, 0))).collect();
+                safetensors(&format!("{{{}}}", tensors.join(",")), &[])
+            },
+            "30000 tensors in one file",
+        ),
     ]);
 }
 
@@ -461,7 +565,10 @@ fn only_regular_files_are_read() {
     assert!(Weights::read(&page).expect_err("a page").to_string().contains("a web page"));
     let file = folder.path().join("renamed.jpg");
     std::fs::write(&file, pytorch(&state_dict(&good_tensor()))).expect("writable");
-    assert_eq!(Weights::read(&file).expect("the name does not matter").names().collect::<Vec<_>>(), ["fc.bias"]);
+    assert_eq!(
+        Weights::read(&file).expect("the name does not matter").names().collect::<Vec<_>>(),
+        ["fc.bias"]
+    );
 }
 
 /// Small files of each format that are good.

@@ -3,6 +3,8 @@
 //!
 //! Sources: `keras/src/applications/resnet.py` (3.15), `torchvision/models/resnet.py` (0.29).
 
+pub(super) mod sources;
+
 use super::{Built, ImageNetTop};
 use crate::network::{Activation, BatchNorm, Convolution, Graph, Groups, Node, Padding};
 use crate::weights::{Reader, Tensor};
@@ -262,16 +264,15 @@ impl Names {
             Names::PyTorch => ("fc.weight".to_owned(), "fc.bias".to_owned()),
             Names::Keras => ("predictions/kernel".to_owned(), "predictions/bias".to_owned()),
             Names::KerasEarly => ("fc1000/kernel".to_owned(), "fc1000/bias".to_owned()),
-            Names::KerasCounted { prefix } => (format!("{prefix}dense/vars/0"), format!("{prefix}dense/vars/1")),
+            Names::KerasCounted { prefix } => {
+                (format!("{prefix}dense/vars/0"), format!("{prefix}dense/vars/1"))
+            }
         };
         let shape = match self {
             Names::PyTorch => [classes, features],
             _ => [features, classes],
         };
-        if reader.shape(&weights)? != shape {
-            return None;
-        }
-        let read = reader.tensor(&weights, &shape);
+        let read = reader.optional(&weights, &shape)?;
         let bias = reader.tensor(&bias, &[classes]).values;
         let weights = match self {
             Names::PyTorch => read.values,

@@ -43,7 +43,8 @@ impl<'a> Archive<'a> {
             let entry = self.archive.by_index_raw(number);
             let entry = entry.map_err(|error| refused("damaged zip archive").with_source(error))?;
             if entry.compression() != CompressionMethod::Stored {
-                let message = format!("the archive's entry {:?} is compressed", entry.name().unwrap_or_default());
+                let message =
+                    format!("the archive's entry {:?} is compressed", entry.name().unwrap_or_default());
                 return Err(refused(message).with_hint("torch.load and torch.save write it anew"));
             }
         }
@@ -57,7 +58,8 @@ impl<'a> Archive<'a> {
     /// compressed in another way than by deflate, or claims to be many times as large as the archive.
     pub(super) fn read(&mut self, name: &str) -> Result<Vec<u8>> {
         let limit = self.bytes.saturating_mul(MAX_EXPANSION as u64);
-        let damaged = |error: &dyn std::fmt::Display| refused(format!("entry {name:?} of the archive: {error}"));
+        let damaged =
+            |error: &dyn std::fmt::Display| refused(format!("entry {name:?} of the archive: {error}"));
         let entry = self.archive.by_name(name).map_err(|error| damaged(&error))?;
         if entry.is_symlink() || !entry.is_file() {
             return Err(damaged(&"not a plain file"));

@@ -41,12 +41,11 @@ impl Format {
 
 /// What a file seems to be that holds no weights: the rest of "this is …", and what to try.
 pub(super) fn guess(bytes: &[u8]) -> (&'static str, &'static str) {
-    const READ: &str = "topwork reads .safetensors, PyTorch's .pth and .pt, Keras' .h5, .weights.h5 and .keras";
+    const READ: &str =
+        "topwork reads .safetensors, PyTorch's .pth and .pt, Keras' .h5, .weights.h5 and .keras";
     const DOWNLOAD: &str = "the download gave something else than the file: fetch it again";
     let text = bytes.trim_ascii_start();
-    let begins = |start: &[u8]| {
-        text.len() >= start.len() && text[..start.len()].eq_ignore_ascii_case(start)
-    };
+    let begins = |start: &[u8]| text.len() >= start.len() && text[..start.len()].eq_ignore_ascii_case(start);
     if bytes.is_empty() {
         return ("an empty file", DOWNLOAD);
     }

@@ -76,18 +76,21 @@ impl Hdf5 {
         let Some(element) = element(&datatype) else {
             return Err(other_element(name, &kind(&datatype)));
         };
-        let shape: Vec<usize> = dataset.shape().map_err(damaged)?.iter().map(|length| *length as usize).collect();
+        let shape: Vec<usize> =
+            dataset.shape().map_err(damaged)?.iter().map(|length| *length as usize).collect();
         let Layout::Contiguous { address, size } = dataset.layout().map_err(damaged)? else {
             return Err(refused(format!("tensor {name:?} is stored in pieces or compressed")).with_hint(HINT));
         };
-        let address = address.ok_or_else(|| refused(format!("tensor {name:?} has no values in this file")))?;
+        let address =
+            address.ok_or_else(|| refused(format!("tensor {name:?} has no values in this file")))?;
         let expected = element.bytes(&shape);
         if expected.is_none_or(|expected| expected as u64 != size) {
             return Err(refused(format!("tensor {name:?} of shape {shape:?} has {size} bytes")));
         }
         let start = usize::try_from(address).ok();
         let bytes = start.and_then(|start| self.bytes.get(start..start.checked_add(size as usize)?));
-        let bytes = bytes.ok_or_else(|| refused(format!("tensor {name:?} lies beyond the end of the file")))?;
+        let bytes =
+            bytes.ok_or_else(|| refused(format!("tensor {name:?} lies beyond the end of the file")))?;
         element.tensor(name, &shape, bytes)
     }
 }
@@ -126,7 +129,8 @@ fn element(datatype: &Datatype) -> Option<Element> {
         mantissa_size: 10,
         exponent_bias: 15,
     };
-    let Datatype::FloatingPoint { size, byte_order: DatatypeByteOrder::LittleEndian, layout } = datatype else {
+    let Datatype::FloatingPoint { size, byte_order: DatatypeByteOrder::LittleEndian, layout } = datatype
+    else {
         return None;
     };
     match (size, *layout) {

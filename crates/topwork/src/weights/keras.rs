@@ -34,7 +34,10 @@ pub(super) fn read(bytes: Vec<u8>) -> Result<Contents> {
     } else if has("model_weights") {
         let root = root.group("model_weights").map_err(damaged)?;
         let layers = texts(&root, "layer_names")?;
-        found.legacy(&root, &layers.ok_or_else(|| refused("an HDF5 file whose model_weights list no layers"))?)?;
+        found.legacy(
+            &root,
+            &layers.ok_or_else(|| refused("an HDF5 file whose model_weights list no layers"))?,
+        )?;
     } else if let Some(name) = ROOTS.into_iter().find(|name| has(name)) {
         found.numbered(&root.group(name).map_err(damaged)?, name, 0)?;
     } else {
@@ -58,14 +61,17 @@ impl Found {
     fn legacy(&mut self, root: &Group, layers: &[String]) -> Result<()> {
         check_count(layers.len())?;
         for layer in layers {
-            let lost = |error| refused(format!("no weights of the layer {layer:?}, which is listed")).with_source(error);
+            let lost = |error| {
+                refused(format!("no weights of the layer {layer:?}, which is listed")).with_source(error)
+            };
             let group = root.group(layer).map_err(lost)?;
             let Some(weights) = texts(&group, "weight_names")? else {
                 return Err(refused(format!("the layer {layer:?} has no list of weights")));
             };
             check_count(weights.len())?;
             for (weight, name) in weights.iter().zip(names(layer, &weights)) {
-                let lost = |error| refused(format!("no tensor {weight:?}, which is listed")).with_source(error);
+                let lost =
+                    |error| refused(format!("no tensor {weight:?}, which is listed")).with_source(error);
                 let dataset = group.dataset(weight).map_err(lost)?;
                 let tensor = self.file.tensor(&name, &dataset)?;
                 self.keep(name, tensor)?;

@@ -2,6 +2,10 @@
 //! trusted and nothing in it runs.
 
 mod archive;
+mod cache;
+mod digests;
+#[cfg(feature = "download")]
+mod download;
 mod element;
 mod format;
 mod hdf5;
@@ -9,11 +13,16 @@ mod keras;
 mod pickle;
 mod pytorch;
 mod reader;
+mod record;
 mod report;
 mod safetensors;
 mod source;
 mod tar;
 
+pub use cache::{Cache, Found, OtherCaches, Place, Rejected, Search, State, Verified};
+pub use digests::Digests;
+#[cfg(feature = "download")]
+pub use download::{Policy, download};
 pub use reader::Reader;
 pub use report::{LoadReport, Mismatch, Missing};
 pub use source::{Checksum, Source};
@@ -55,14 +64,15 @@ impl Tensor {
 }
 
 /// The tensors of one file, by name, with its metadata and digest.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub struct Weights {
     contents: Contents,
     digest: [u8; 32],
+    source: Option<&'static str>,
 }
 
 /// What the reader of a format found.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 struct Contents {
     tensors: BTreeMap<String, Tensor>,
     metadata: BTreeMap<String, String>,
@@ -75,8 +85,7 @@ impl Weights {
     /// # Errors
     /// [`ErrorKind::Weights`] with the path, as [`Weights::from_bytes`]; and if it is not a regular file or cannot be read.
     pub fn read(path: &Path) -> Result<Weights> {
-        let bytes = bytes_of(path).map_err(|error| error.with_path(path))?;
-        Weights::parse(Cow::Owned(bytes)).map_err(|error| error.with_path(path))
+        Weights::parse(Cow::Owned(read_bytes(path)?)).map_err(|error| error.with_path(path))
     }
 
     /// Reads the bytes of a weights file. All values become f32, exactly: f16, bf16 and f32 are accepted.
@@ -104,8 +113,9 @@ impl Weights {
             Format::Hdf5 => keras::read(bytes.into_owned()),
             Format::Pickle => Err(pytorch::refuse_pickle(&bytes)),
         }));
-        let contents = contents.unwrap_or_else(|_| Err(refused("a damaged file that its reader cannot cope with")))?;
-        Ok(Weights { contents, digest })
+        let contents =
+            contents.unwrap_or_else(|_| Err(refused("a damaged file that its reader cannot cope with")))?;
+        Ok(Weights { contents, digest, source: None })
     }
 
     /// The tensor of that name.
@@ -133,10 +143,19 @@ impl Weights {
     pub fn digest(&self) -> [u8; 32] {
         self.digest
     }
+
+    /// The name of the published file that this is, where a [`Cache`] knows it for one.
+    pub fn source(&self) -> Option<&'static str> {
+        self.source
+    }
 }
 
-/// What it is gets checked before it is opened, so that a pipe without a writer cannot block.
-fn bytes_of(path: &Path) -> Result<Vec<u8>> {
+/// The bytes of a weights file. What it is gets checked before it is opened, so that a pipe without a writer cannot block.
+pub(crate) fn read_bytes(path: &Path) -> Result<Vec<u8>> {
+    regular_bytes(path).map_err(|error| error.with_path(path))
+}
+
+fn regular_bytes(path: &Path) -> Result<Vec<u8>> {
     let unreadable = |error| refused("cannot read the weights file").with_source(error);
     let metadata = std::fs::metadata(path).map_err(unreadable)?;
     if !metadata.is_file() {

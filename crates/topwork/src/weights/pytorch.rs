@@ -125,7 +125,9 @@ fn read(bytes: Vec<u8>, globals: BTreeSet<String>) -> Result<Contents> {
         bytes = bytes.saturating_add(element.bytes(tensor.shape()).unwrap_or(usize::MAX));
         if bytes > limit {
             let shape = tensor.shape();
-            return Err(refused(format!("tensor {name:?} of shape {shape:?} is larger than the file allows")));
+            return Err(refused(format!(
+                "tensor {name:?} of shape {shape:?} is larger than the file allows"
+            )));
         }
         let values = tensor.read().map_err(|error| refused("damaged PyTorch file").with_source(error))?;
         let tensor = element.tensor(name, tensor.shape(), &values)?;
@@ -137,7 +139,8 @@ fn read(bytes: Vec<u8>, globals: BTreeSet<String>) -> Result<Contents> {
     if tensors.is_empty() {
         return Err(refused(format!("a PyTorch file without tensors{imports}")));
     }
-    let mut unread: Vec<String> = unknown.into_iter().map(|name| format!("the Python object {name}")).collect();
+    let mut unread: Vec<String> =
+        unknown.into_iter().map(|name| format!("the Python object {name}")).collect();
     if beside > 0 {
         unread.push(format!("{beside} tensors beside {:?}", prefix.trim_end_matches('.')));
     }
@@ -171,4 +174,3 @@ fn list(names: &BTreeSet<String>) -> String {
     let more = if names.len() > SHOWN { ", …" } else { "" };
     shown.join(", ") + more
 }
-

@@ -39,7 +39,8 @@ fn narrow(framework: Framework) -> ResNet {
 
 fn weights(path: &Path) -> Weights {
     let bytes = std::fs::read(path).expect("committed beside make.py");
-    let bytes = if path.extension().is_some_and(|extension| extension == "gz") { unpack(&bytes) } else { bytes };
+    let bytes =
+        if path.extension().is_some_and(|extension| extension == "gz") { unpack(&bytes) } else { bytes };
     Weights::from_bytes(&bytes).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
 }
 
@@ -153,7 +154,10 @@ fn what_lies_beside_the_weights_is_named() {
     let unread = |name: &str| weights(&folder().join("pytorch").join(name)).unread().join("; ");
     assert_eq!(unread("zip.pth"), "");
     let checkpoint = unread("checkpoint.pth");
-    assert!(checkpoint.contains("argparse.Namespace") && checkpoint.contains("beside \"model\""), "{checkpoint}");
+    assert!(
+        checkpoint.contains("argparse.Namespace") && checkpoint.contains("beside \"model\""),
+        "{checkpoint}"
+    );
     assert!(unread("whole_model.pth").contains("pytorch_files.Network"));
 }
 
