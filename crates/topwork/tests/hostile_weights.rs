@@ -304,7 +304,7 @@ fn damaged_pickles_are_refused() {
             pytorch(&pickle(&[&text(&"x".repeat(1 << 20)), b"q\x00(", &b"h\x00".repeat(60), b"t"])),
             "copies of copies",
         ),
-        ("copies in a tar archive", storages(&pickle(&[&bomb(40)])), "memo bomb"),
+        ("copies in a tar archive", storages(&pickle(&[&bomb(40)])), "copies of copies"),
         ("deep", pytorch(&pickle(&[b"]", &b"\x85".repeat(100_000)])), "more than 100 deep"),
         (
             "a text of 10 GB",
@@ -517,7 +517,7 @@ fn hostile_hdf5_files_are_refused() {
         ("missing_data", "no tensor"),
         ("missing_layer", "no weights of the layer \"fc1000\""),
         ("missing_list", "has no list of weights"),
-        ("names_long", "without the layers"),
+        ("names_long", "go on without end"),
         ("names_of_numbers", "not a list of texts"),
         ("names_twice", "two tensors are called"),
         ("names_upwards", "no tensor"),
