@@ -301,18 +301,18 @@ fn weights_of_one_s_own_carry_a_model_on_bytes() {
     place.photos("photos", &["blue", "red"], 6, 0);
     place.write("my.safetensors", &drawn());
     let add = ["weights", "add", "my.safetensors", "--backbone", "resnet50_torchvision"];
-    let added = run(&place, &add).expect(0);
+    let added = place.run(&add).expect(0);
     let kept =
         added.stdout.lines().last().and_then(|line| line.split("  ").next()).expect("a path").to_owned();
 
     let train = ["train", "photos", "--backbone", "resnet50_torchvision", "--out"];
-    let first = run(&place, &[&train[..], &["first"]].concat()).expect(0);
+    let first = place.run(&[&train[..], &["first"]].concat()).expect(0);
     assert!(
         first.stderr.contains("finding the ranges of int8 for resnet50_torchvision on 12 photos"),
         "{}",
         first.stderr
     );
-    let again = run(&place, &[&train[..], &["again"]].concat()).expect(0);
+    let again = place.run(&[&train[..], &["again"]].concat()).expect(0);
     assert!(!again.stderr.contains("finding the ranges"), "once is enough: {}", again.stderr);
     assert_eq!(place.json("again/run.json")["features"]["extracted"], 0);
     let model = |run: &str| std::fs::read(place.path(run).join("model.safetensors")).expect("written");
@@ -326,18 +326,18 @@ fn weights_of_one_s_own_carry_a_model_on_bytes() {
     assert_eq!(ranges.len(), 1);
     std::fs::remove_file(&ranges[0]).expect("removed");
     let predict = ["predict", "--model", "first", "photos/blue/000.ppm", "--format", "csv", "--no-store"];
-    let answer = run(&place, &predict).expect(0).stdout;
+    let answer = place.run(&predict).expect(0).stdout;
     place.photos("others", &["grey"], 3, 50);
-    run(&place, &[&add[..], &["--calibrate", "others"]].concat()).expect(0);
+    place.run(&[&add[..], &["--calibrate", "others"]].concat()).expect(0);
     assert!(ranges[0].exists());
-    assert_eq!(run(&place, &predict).expect(0).stdout, answer);
+    assert_eq!(place.run(&predict).expect(0).stdout, answer);
 
     let imagenet = ["predict", "--backbone", "resnet50_torchvision", "photos/blue/000.ppm"];
-    let refused = run(&place, &imagenet).expect(1);
+    let refused = place.run(&imagenet).expect(1);
     assert!(refused.stderr.contains("have no ImageNet classifier"), "{}", refused.stderr);
 
     std::fs::remove_file(&kept).expect("removed");
-    let absent = run(&place, &predict).expect(1);
+    let absent = place.run(&predict).expect(1);
     for part in
         [blake3::hash(&drawn()).to_hex().as_str(), "topwork weights add FILE --backbone resnet50_torchvision"]
     {
