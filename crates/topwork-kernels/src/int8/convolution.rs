@@ -1,6 +1,8 @@
 //! Convolutions over all channels: rows of input bytes are gathered block by block, in a buffer that stays in
-//! the first-level cache, and multiplied by the packed weights. Pointwise ones need no gathering.
+//! the second-level cache, and multiplied by the packed weights. Pointwise ones need no gathering. Where a kernel
+//! can read rows that overlap, those of stride 1 only copy the plane with its padding.
 
+use super::matrix::{Grid, grid_product, is_grid_suited};
 use super::{PackedMatrix, Residual, matrix_product};
 use crate::window::Window;
 
@@ -9,7 +11,30 @@ const BLOCK: usize = 16 * 1024;
 
 /// The number of bytes that [`convolution`] needs in `gathered` for such a layer.
 pub fn gathered_len(window: &Window, weights: &PackedMatrix) -> usize {
-    if is_direct(window, weights) { 0 } else { block_rows(window, weights) * weights.row_len() }
+    if is_direct(window, weights) {
+        0
+    } else if let Some(grid) = grid(window, weights) {
+        (window.input.0 + window.before.0 + window.after.0) * grid.run
+    } else {
+        block_rows(window, weights) * weights.row_len()
+    }
+}
+
+/// The rows of input as they lie in a plane with its padding, where there is a kernel for them.
+fn grid(window: &Window, weights: &PackedMatrix) -> Option<Grid> {
+    let channels = weights.depth() / window.taps().max(1);
+    let (height, width) = window.output();
+    let pitch = window.input.1 + window.before.1 + window.after.1;
+    let grid = Grid {
+        height,
+        width,
+        pitch,
+        distance: channels,
+        runs: window.kernel.0,
+        length: window.kernel.1 * channels,
+        run: pitch * channels,
+    };
+    (window.stride == (1, 1) && is_grid_suited(weights, &grid)).then_some(grid)
 }
 
 /// Whether the input is already the matrix that is multiplied.
@@ -47,6 +72,11 @@ pub fn convolution(
     }
     let (room, needed) = (gathered.len(), gathered_len(window, weights));
     assert!(room >= needed, "room for {room} gathered values, {needed} needed by {window:?} x {channels}");
+    if let Some(grid) = grid(window, weights) {
+        let plane = &mut gathered[..needed];
+        pad(window, channels, weights.zero_point(), input, plane);
+        return grid_product(weights, &grid, plane, residual, output);
+    }
     let block = block_rows(window, weights);
     let source = Source { window, channels, zero_point: weights.zero_point(), input };
     let mut from = 0;
@@ -58,6 +88,23 @@ pub fn convolution(
         let output = &mut output[from * columns..(from + count) * columns];
         matrix_product(weights, gathered, residual.as_ref(), output);
         from += count;
+    }
+}
+
+/// The plane with its padding around it.
+fn pad(window: &Window, channels: usize, zero_point: u8, input: &[u8], plane: &mut [u8]) {
+    let line = window.input.1 * channels;
+    let (left, right) = (window.before.1 * channels, window.after.1 * channels);
+    let lines = left + line + right;
+    let (above, below) = (window.before.0 * lines, window.after.0 * lines);
+    let (above, plane) = plane.split_at_mut(above);
+    let (plane, below) = plane.split_at_mut(plane.len() - below);
+    above.fill(zero_point);
+    below.fill(zero_point);
+    for (padded, values) in plane.chunks_exact_mut(lines.max(1)).zip(input.chunks_exact(line.max(1))) {
+        padded[..left].fill(zero_point);
+        padded[left..left + line].copy_from_slice(values);
+        padded[left + line..].fill(zero_point);
     }
 }
 

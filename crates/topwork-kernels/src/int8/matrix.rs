@@ -2,6 +2,8 @@
 
 use super::portable::{self, Pairs};
 use super::{Requantise, Residual};
+#[cfg(target_arch = "x86_64")]
+use crate::arch::amx::int8_matrix as amx;
 use crate::buffer::Buffer;
 use crate::isa::{Isa, Level};
 
@@ -177,6 +179,34 @@ pub(crate) struct Operands<'a, W> {
     pub(crate) zero_point: u8,
 }
 
+/// Where the rows of input lie, and which of them count: the places of a kernel in a plane, whose rows are `pitch` places
+/// long, of which the first `width` make outputs. A plain product is a plane of one column.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Grid {
+    pub(crate) height: usize,
+    pub(crate) width: usize,
+    pub(crate) pitch: usize,
+    /// Bytes from one row of input to the next.
+    pub(crate) distance: usize,
+    /// A row of input consists of that many runs of `length` bytes.
+    pub(crate) runs: usize,
+    pub(crate) length: usize,
+    /// Bytes from one run to the next.
+    pub(crate) run: usize,
+}
+
+impl Grid {
+    /// Rows of that many bytes, one behind the other.
+    pub(crate) fn of_rows(rows: usize, row_len: usize) -> Grid {
+        Grid { height: rows, width: 1, pitch: 1, distance: row_len, runs: 1, length: row_len, run: 0 }
+    }
+
+    /// Places from the first that makes an output to the last.
+    pub(crate) fn places(&self) -> usize {
+        if self.width == 0 { 0 } else { (self.height * self.pitch + self.width).saturating_sub(self.pitch) }
+    }
+}
+
 /// Neighbouring columns whose sums fit into registers together.
 pub(crate) struct Panel<'a, W> {
     /// The first column.
@@ -241,6 +271,31 @@ impl Tiles {
     }
 }
 
+/// Whether [`grid_product`] has a kernel for such rows.
+pub(super) fn is_grid_suited(weights: &PackedMatrix, grid: &Grid) -> bool {
+    #[cfg(target_arch = "x86_64")]
+    return weights.isa.has_tiles() && amx::is_suited(grid);
+    #[cfg(not(target_arch = "x86_64"))]
+    false
+}
+
+/// The product of the rows of a grid, which must be suited.
+pub(super) fn grid_product(
+    weights: &PackedMatrix,
+    grid: &Grid,
+    input: &[u8],
+    residual: Option<&Residual>,
+    output: &mut [u8],
+) {
+    match &weights.weights {
+        #[cfg(target_arch = "x86_64")]
+        Weights::Bytes(values) => {
+            amx::matrix_product(weights.isa, &weights.operands(values, input, residual), grid, output);
+        }
+        _ => unreachable!("no kernel of {:?} for {grid:?}", weights.isa),
+    }
+}
+
 /// `output = requantise(input · weights)`, see [`crate::int8`]: `input` is one row of [`PackedMatrix::row_len`] bytes a pixel.
 ///
 /// # Panics
@@ -258,6 +313,10 @@ pub fn matrix_product(weights: &PackedMatrix, input: &[u8], residual: Option<&Re
         #[cfg(target_arch = "x86_64")]
         Weights::Bytes(values) => {
             let operands = weights.operands(values, input, residual);
+            let grid = Grid::of_rows(rows, row);
+            if weights.isa.has_tiles() && amx::is_suited(&grid) {
+                return amx::matrix_product(weights.isa, &operands, &grid, output);
+            }
             crate::arch::avx512::int8_matrix::matrix_product(weights.isa, &operands, output);
         }
         #[cfg(target_arch = "x86_64")]
