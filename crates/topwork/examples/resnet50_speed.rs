@@ -73,7 +73,8 @@ fn network(name: &str, precision: &str, isa: Isa) -> Result<Network, Box<dyn Err
 /// Weights with PyTorch's names: convolutions uniform with He's variance, and batch norms that let activations keep their size.
 fn file() -> Result<Vec<u8>, Box<dyn Error>> {
     let mut random = Pcg32::seed_from_u64(0);
-    let mut between = |low: f64, high: f64| low + (high - low) * f64::from(random.next_u32()) / 2_f64.powi(32);
+    let mut between =
+        |low: f64, high: f64| low + (high - low) * f64::from(random.next_u32()) / 2_f64.powi(32);
     let mut tensors: Vec<(String, Vec<usize>, Vec<u8>)> = Vec::new();
     let mut add = |name: String, shape: &[usize], (low, high): (f64, f64)| {
         let values = (0..shape.iter().product()).map(|_| between(low, high) as f32);

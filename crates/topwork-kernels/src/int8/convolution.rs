@@ -2,12 +2,15 @@
 //! the second-level cache, and multiplied by the packed weights. Pointwise ones need no gathering. Where a kernel
 //! can read rows that overlap, those of stride 1 only copy the plane with its padding.
 
-use super::matrix::{Grid, grid_product, is_grid_suited};
+use super::matrix::{Grid, grid_product, is_grid_suited, shares};
 use super::{PackedMatrix, Residual, matrix_product};
 use crate::window::Window;
 
-/// Bytes in the gathered rows of one block.
+/// Bytes in the gathered rows of one block, if they are short.
 const BLOCK: usize = 16 * 1024;
+
+/// The fewest rows of a block: each block reads all the weights.
+const LEAST: usize = 96;
 
 /// The number of bytes that [`convolution`] needs in `gathered` for such a layer.
 pub fn gathered_len(window: &Window, weights: &PackedMatrix) -> usize {
@@ -42,10 +45,9 @@ fn is_direct(window: &Window, weights: &PackedMatrix) -> bool {
     window.is_pointwise() && weights.row_len() == weights.depth()
 }
 
-/// Output pixels gathered at a time: a whole number of register tiles of every instruction set.
+/// The most output pixels that are gathered at a time.
 fn block_rows(window: &Window, weights: &PackedMatrix) -> usize {
-    const TILES: usize = 24;
-    (BLOCK / weights.row_len().max(1)).next_multiple_of(TILES).min(window.output_pixels())
+    (BLOCK / weights.row_len().max(1)).max(LEAST).min(window.output_pixels())
 }
 
 /// `output = requantise(convolution(input))`, see [`crate::int8`]; the rows of `weights` are tap row, tap column, input
@@ -79,15 +81,12 @@ pub fn convolution(
     }
     let block = block_rows(window, weights);
     let source = Source { window, channels, zero_point: weights.zero_point(), input };
-    let mut from = 0;
-    while from < pixels {
-        let count = block.min(pixels - from);
+    for (from, count) in shares(pixels, block.max(1)) {
         let gathered = &mut gathered[..count * row];
         source.gather(from, row, gathered);
         let residual = residual.map(|residual| residual.from(from * columns));
         let output = &mut output[from * columns..(from + count) * columns];
         matrix_product(weights, gathered, residual.as_ref(), output);
-        from += count;
     }
 }
 

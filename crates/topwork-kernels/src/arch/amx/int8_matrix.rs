@@ -43,7 +43,11 @@ pub(crate) fn matrix_product(isa: Isa, operands: &Operands<i8>, grid: &Grid, out
     assert!(grid.runs * grid.length == operands.row_len, "{grid:?} for rows of {}", operands.row_len);
     let read = (grid.places() - 1) * grid.distance + (grid.runs - 1) * grid.run + grid.length;
     assert!(operands.input.len() >= read, "input of {} bytes for {grid:?}", operands.input.len());
-    assert!(output.len() >= grid.height * grid.width * operands.columns, "output of {} for {grid:?}", output.len());
+    assert!(
+        output.len() >= grid.height * grid.width * operands.columns,
+        "output of {} for {grid:?}",
+        output.len()
+    );
     // SAFETY: the assertion above: this processor has tiles.
     let _configured = unsafe { Configured::new() };
     let mut sums = Sums([0; 4 * TILE]);
@@ -253,7 +257,8 @@ fn finish(
                     // SAFETY: only the bytes of the mask are read, which lie within `values`.
                     let skip = unsafe { _mm_maskz_loadu_epi8(mask, values.as_ptr().cast()) };
                     let skip = _mm512_sub_epi32(_mm512_cvtepu8_epi32(skip), zero_point);
-                    real = _mm512_add_ps(real, _mm512_mul_ps(_mm512_cvtepi32_ps(skip), _mm512_set1_ps(ratio)));
+                    real =
+                        _mm512_add_ps(real, _mm512_mul_ps(_mm512_cvtepi32_ps(skip), _mm512_set1_ps(ratio)));
                 }
                 *value = _mm512_cvtps_epi32(real);
             }

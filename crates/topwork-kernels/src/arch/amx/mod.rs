@@ -85,7 +85,9 @@ impl Configured {
     unsafe fn new() -> Configured {
         static WHOLE: Configuration = Configuration::whole();
         // SAFETY: reads the 64 bytes of the configuration; the caller vouches for the instruction.
-        unsafe { asm!("ldtilecfg [{}]", in(reg) &raw const WHOLE.0, options(nostack, readonly, preserves_flags)) };
+        unsafe {
+            asm!("ldtilecfg [{}]", in(reg) &raw const WHOLE.0, options(nostack, readonly, preserves_flags))
+        };
         Configured
     }
 }
