@@ -19,8 +19,17 @@ pub fn gathered_len(window: &Window, weights: &PackedMatrix) -> usize {
     } else if let Some(grid) = grid(window, weights) {
         (window.input.0 + window.before.0 + window.after.0) * grid.run
     } else {
-        block_rows(window, weights) * weights.row_len()
+        block_rows(window, weights) * gathered_row(window, weights)
     }
+}
+
+/// Bytes of a gathered row: as many as there are weights, where there is a kernel for such rows.
+fn gathered_row(window: &Window, weights: &PackedMatrix) -> usize {
+    // The blocks differ by one row at most.
+    let blocks = shares(window.output_pixels(), block_rows(window, weights).max(1));
+    let smallest = blocks.map(|(_, rows)| rows).min().unwrap_or(0);
+    let packed = weights.packed_len();
+    if is_grid_suited(weights, &Grid::of_rows(smallest, packed)) { packed } else { weights.row_len() }
 }
 
 /// The rows of input as they lie in a plane with its padding, where there is a kernel for them.
@@ -63,7 +72,7 @@ pub fn convolution(
     residual: Option<&Residual>,
     output: &mut [u8],
 ) {
-    let (depth, columns, row) = (weights.depth(), weights.columns(), weights.row_len());
+    let (depth, columns) = (weights.depth(), weights.columns());
     let channels = depth / window.taps().max(1);
     let (pixels, read, written) = (window.output_pixels(), input.len(), output.len());
     assert_eq!(depth, channels * window.taps(), "depth {depth} is not a multiple of {} taps", window.taps());
@@ -79,14 +88,19 @@ pub fn convolution(
         pad(window, channels, weights.zero_point(), input, plane);
         return grid_product(weights, &grid, plane, residual, output);
     }
-    let block = block_rows(window, weights);
+    let (block, row) = (block_rows(window, weights), gathered_row(window, weights));
     let source = Source { window, channels, zero_point: weights.zero_point(), input };
     for (from, count) in shares(pixels, block.max(1)) {
         let gathered = &mut gathered[..count * row];
         source.gather(from, row, gathered);
         let residual = residual.map(|residual| residual.from(from * columns));
         let output = &mut output[from * columns..(from + count) * columns];
-        matrix_product(weights, gathered, residual.as_ref(), output);
+        let grid = Grid::of_rows(count, row);
+        if is_grid_suited(weights, &grid) {
+            grid_product(weights, &grid, gathered, residual.as_ref(), output);
+        } else {
+            matrix_product(weights, gathered, residual.as_ref(), output);
+        }
     }
 }
 

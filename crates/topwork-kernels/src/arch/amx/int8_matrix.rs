@@ -40,7 +40,7 @@ pub(crate) fn is_suited(grid: &Grid) -> bool {
 /// See [`crate::int8::matrix_product`], which has checked the sizes; `grid` tells where rows lie, and must be suited.
 pub(crate) fn matrix_product(isa: Isa, operands: &Operands<i8>, grid: &Grid, output: &mut [u8]) {
     assert!(isa.has_tiles() && is_suited(grid), "not an AMX processor, or {grid:?}");
-    assert!(grid.runs * grid.length == operands.row_len, "{grid:?} for rows of {}", operands.row_len);
+    assert!(grid.runs * grid.length == operands.packed_len, "{grid:?} for {} weights", operands.packed_len);
     let read = (grid.places() - 1) * grid.distance + (grid.runs - 1) * grid.run + grid.length;
     assert!(operands.input.len() >= read, "input of {} bytes for {grid:?}", operands.input.len());
     assert!(

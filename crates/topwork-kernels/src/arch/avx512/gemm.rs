@@ -32,8 +32,8 @@ const BLOCK: usize = 64 * 1024;
 /// The fewest rows of a block, if there are as many: each block reads all the weights.
 const LEAST: usize = 4 * ROWS[1];
 
-/// The longest piece of a row: a panel of 32 columns of it has 128 KiB.
-const PIECE: usize = 1024;
+/// The longest piece of a row: a panel of 32 columns of it has 160 KiB.
+const PIECE: usize = 1280;
 
 /// Weights that stay in the first-level cache: 24 KiB.
 const FEW_WEIGHTS: usize = 6 * 1024;
