@@ -7,7 +7,7 @@ The weights are those of reference/resnet50/formula.py. Each framework writes th
 folder), and topwork reads these files. Printed are, for the same u8 pixels, decoded and resized by the framework's own
 preprocessing with Pillow: the largest relative difference of a photo's features and of a single feature, the largest difference
 of a logit, and at how many of the first five places the classes are the same, where neighbouring logits differ by
-more than 2e-3; for each file whether it gives the bits that the safetensors file gives; the cosine of the features that topwork makes from the
+more than 2e-3; for each file whether it gives the bits of the safetensors file; the cosine of the features that topwork makes from the
 JPEG files by itself; and the cosine of int8's features with those of f32 for two ways to choose the ranges, on training photos.
 
 With drawn weights the features of all photos point nearly the same way. Hence each cosine stands beside that of one photo's
@@ -17,6 +17,7 @@ Exit status 1 unless features agree to 1e-4, logits to 1e-3, the classes at all 
 """
 
 import argparse
+import importlib
 import multiprocessing
 import subprocess
 import sys
@@ -53,51 +54,50 @@ def pytorch_pixels(path):
     return numpy.asarray(functional.center_crop(photo, [224]))
 
 
-def keras_files(model, tensors, folder):
-    """Keras' formats; the published files of ResNet-50 are the first two, written by its own code of that time."""
+def keras_files(model, folder):
+    """Keras' formats; the files that it publishes for ResNet-50 have the layout of the first two."""
     import h5py
+    import keras
     from keras.src.legacy.saving import legacy_h5_format
 
-    import keras
-
-    top, whole = model.layers[-1], model
-    without_top = keras.Model(whole.input, top.input)
     with h5py.File(folder / "weights.h5", "w") as file:
-        legacy_h5_format.save_weights_to_hdf5_group(file, whole)
+        legacy_h5_format.save_weights_to_hdf5_group(file, model)
     with h5py.File(folder / "notop.h5", "w") as file:
-        legacy_h5_format.save_weights_to_hdf5_group(file, without_top)
-    whole.save(folder / "model.h5")
-    whole.save(folder / "model.keras")
-    whole.save_weights(folder / "model.weights.h5")
+        legacy_h5_format.save_weights_to_hdf5_group(file, keras.Model(model.input, model.layers[-1].input))
+    model.save(folder / "model.h5")
+    model.save(folder / "model.keras")
+    model.save_weights(folder / "model.weights.h5")
 
 
-def pytorch_files(model, tensors, folder):
+def pytorch_files(model, folder):
     import torch
 
     state = model.state_dict()
     torch.save(state, folder / "state.pth")
     torch.save(state, folder / "legacy.pth", _use_new_zipfile_serialization=False)
-    torch.save({"epoch": 90, "state_dict": {f"module.{name}": value for name, value in state.items()}}, folder / "nested.pth.tar")
+    nested = {f"module.{name}": value for name, value in state.items()}
+    torch.save({"epoch": 90, "state_dict": nested}, folder / "nested.pth.tar")
 
 
-def framework_s(framework, paths, calibration, folder):
-    """The framework's pixels and outputs of the photos, the pixels for the calibration; writes its files into the folder."""
-    network = __import__(f"{framework}_network")
+def reference(framework, paths, calibration, folder):
+    """The framework's pixels and outputs of the photos, and its pixels for the calibration; writes its files into the folder."""
+    networks = importlib.import_module(f"{framework}_network")
     prepare, write = (keras_pixels, keras_files) if framework == "keras" else (pytorch_pixels, pytorch_files)
     tensors = formula.tensors(framework)
-    model = network.network(tensors)
-    safetensors.numpy.save_file({name: numpy.ascontiguousarray(values) for name, values in tensors.items()}, folder / "weights.safetensors")
-    write(model, tensors, folder)
+    model = networks.network(tensors)
+    contiguous = {name: numpy.ascontiguousarray(values) for name, values in tensors.items()}
+    safetensors.numpy.save_file(contiguous, folder / "weights.safetensors")
+    write(model, folder)
     pixels = numpy.stack([prepare(path) for path in paths])
     outputs = []
     for start in range(0, len(pixels), BATCH):
-        _, features, logits = network.outputs(model, pixels[start : start + BATCH])
+        _, features, logits = networks.outputs(model, pixels[start : start + BATCH])
         outputs.append(numpy.concatenate([features, logits], axis=1))
     return pixels, numpy.concatenate(outputs), numpy.stack([prepare(path) for path in calibration])
 
 
 def topwork(example, given, *arguments):
-    """The rows that an example of topwork writes; None and its reason where it refuses."""
+    """What an example of topwork writes, and no reason; or nothing, and the reason why it refuses."""
     command = ["cargo", "run", "--quiet", "--release", "-p", "topwork", "--example", example, "--", *map(str, arguments)]
     run = subprocess.run(command, input=given, capture_output=True, cwd=PROJECT)
     if run.returncode != 0:
@@ -106,7 +106,9 @@ def topwork(example, given, *arguments):
 
 
 def required(found, reason):
-    return sys.exit(reason) if found is None else found
+    if found is None:
+        sys.exit(reason)
+    return found
 
 
 def relative(found, expected):
@@ -141,7 +143,7 @@ def compare(framework, paths, calibration, folder):
     row = ROWS[framework]
     # TensorFlow and PyTorch do not bear each other in one process.
     with multiprocessing.get_context("spawn").Pool(1) as process:
-        pixels, expected, seen = process.apply(framework_s, [framework, paths, calibration, folder])
+        pixels, expected, seen = process.apply(reference, [framework, paths, calibration, folder])
     print(f"\n{framework}, {len(paths)} photos, the same pixels")
     weights = folder / "weights.safetensors"
     found = required(*topwork("features_from_pixels", pixels.tobytes(), "f32", row, weights)).reshape(expected.shape)
@@ -150,37 +152,39 @@ def compare(framework, paths, calibration, folder):
     single = (numpy.abs(features - theirs) / numpy.abs(theirs).mean(1, keepdims=True)).max()
     logits = numpy.abs(found[:, FEATURES:] - expected[:, FEATURES:]).max()
     same, count = places(found[:, FEATURES:], expected[:, FEATURES:])
-    print(f"  features: difference of a photo's, as a share of their length: largest {shares.max():.1e}, median {numpy.median(shares):.1e};")
+    print(f"  features: difference as a share of their length: largest {shares.max():.1e}, median {numpy.median(shares):.1e};")
     print(f"    of a single one, as a share of the mean magnitude: largest {single:.1e}")
     print(f"  logits: largest difference {logits:.1e} (standard deviation {expected[:, FEATURES:].std():.1f})")
     print(f"  first five classes: the same at {same} of {count} places that are no near ties")
     sufficient = bool(shares.max() <= 1e-4 and single <= 1e-4 and logits <= 1e-3 and same == count)
 
     print("files")
+    # Two photos are enough to tell: with any tensor another, some of their outputs are others.
     for file in sorted(folder.iterdir()):
         outputs, reason = topwork("features_from_pixels", pixels[:2].tobytes(), "f32", row, file)
         if outputs is None:
             sufficient = False
             print(f"  {file.name}: refused: {reason}")
             continue
-        # Without its classifier a file gives features alone.
-        outputs = outputs.reshape(2, -1)
-        equal = (outputs == found[:2, : outputs.shape[1]]).all() and outputs.shape[1] in (FEATURES, FEATURES + CLASSES)
-        sufficient &= bool(equal)
-        print(f"  {file.name}, {file.stat().st_size / 1e6:.1f} MB: {'the same bits' if equal else 'NOT the same'}, {outputs.shape[1]} outputs")
+        width = FEATURES if file.name == "notop.h5" else FEATURES + CLASSES
+        equal = numpy.array_equal(outputs, found[:2, :width].reshape(-1))
+        sufficient &= equal
+        print(f"  {file.name}, {file.stat().st_size / 1e6:.1f} MB: {'the same bits' if equal else 'NOT the same'}")
 
     print("from the JPEG files")
     names = "".join(f"{path}\n" for path in paths).encode()
     own = required(*topwork("features_from_photos", names, "f32", row, weights)).reshape(theirs.shape)
     shares = relative(own, theirs)
-    print(f"  difference as a share of the length: median {numpy.median(shares):.1e}, largest {shares.max():.1e}; {both_cosines(own, theirs)}")
+    print(f"  difference as a share of their length: median {numpy.median(shares):.1e}, largest {shares.max():.1e};")
+    print(f"    {both_cosines(own, theirs)}")
     print(f"  for comparison, a photo and the next: {both_cosines(numpy.roll(theirs, 1, axis=0), theirs)}")
 
     print(f"int8 against f32, ranges from {len(seen)} training photos")
     file = folder / "calibration"
     file.write_bytes(seen.tobytes())
     for method in ["min-max", "mean-squared-error"]:
-        on_bytes = required(*topwork("features_from_pixels", pixels.tobytes(), "int8", row, weights, file, method)).reshape(expected.shape)
+        run = topwork("features_from_pixels", pixels.tobytes(), "int8", row, weights, file, method)
+        on_bytes = required(*run).reshape(expected.shape)
         first = (on_bytes[:, FEATURES:].argmax(1) == found[:, FEATURES:].argmax(1)).sum()
         print(f"  {method}: {both_cosines(on_bytes[:, :FEATURES], features)}; first class as f32 on {first}")
     return sufficient

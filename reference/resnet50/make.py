@@ -30,20 +30,20 @@ CASES = [
 
 def variant(framework):
     """What expected.json tells about one framework, and the outputs by name."""
-    framework_s = importlib.import_module(f"{framework}_network")
+    networks = importlib.import_module(f"{framework}_network")
     tensors = formula.tensors(framework)
     cases, outputs = [], {}
     for name, height, width in CASES:
         pixels = pictures.picture(name, height, width)
-        exact = framework_s.network(tensors, (height, width), "float64")
-        stages, features, logits = framework_s.outputs(exact, pixels[None])
+        exact = networks.network(tensors, (height, width), "float64")
+        stages, features, logits = networks.outputs(exact, pixels[None])
         case = pictures.described(name, pixels)
         case["stages"] = [pictures.stage(stage, output[0]) for stage, output in stages.items()]
         cases.append(case)
         outputs[f"{framework}.{name}.features"] = features[0].astype(numpy.float32)
 
-        single = framework_s.network(tensors, (height, width), "float32")
-        _, rounded, rounded_logits = framework_s.outputs(single, pixels[None])
+        single = networks.network(tensors, (height, width), "float32")
+        _, rounded, rounded_logits = networks.outputs(single, pixels[None])
         difference = numpy.linalg.norm(rounded - features) / numpy.linalg.norm(features)
         text = f"{framework}, {name}: the framework's own f32 moves the features by {difference:.1e} of their length"
         if logits is not None:

@@ -32,6 +32,8 @@ def write(folder):
         return h5py.File(folder / f"{name}.h5", "w", **options)
 
     good = numpy.arange(160, dtype=numpy.float32).reshape(32, 5) / 16
+    with new("good") as file:
+        one_layer(file, good)
     with new("external_link") as file:
         one_layer(file)["kernel"] = h5py.ExternalLink("/etc/passwd", "/kernel")
     with new("soft_link") as file:

@@ -264,3 +264,83 @@ fn what_cannot_be_fetched_is_explained() {
         assert!(run.stderr.contains(part), "{name}: no {part:?} in:\n{}", run.stderr);
     }
 }
+
+/// ResNet-50 as PyTorch names it, without its classifier, with weights that keep values in bounds from layer to layer.
+fn drawn() -> Vec<u8> {
+    let mut state = 1_u32;
+    let mut noise = || {
+        state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+        (state >> 8) as f32 / (1 << 23) as f32 - 1.0
+    };
+    let tensors: Vec<(String, Vec<usize>, Vec<u8>)> = tensors()
+        .into_iter()
+        .map(|(name, shape)| {
+            let inputs: usize = shape.iter().skip(1).product();
+            let (middle, spread) = match name.rsplit_once('.').map(|(_, part)| part) {
+                _ if shape.len() > 1 => (0.0, (6.0 / inputs as f32).sqrt()),
+                Some("weight") if name.contains("bn3") => (0.2, 0.1),
+                Some("weight" | "running_var") => (1.0, 0.5),
+                _ => (0.0, 0.1),
+            };
+            // The upper half of an f32 is a bf16.
+            let value = |_| ((middle + spread * noise()).to_bits() >> 16) as u16;
+            let values = (0..shape.iter().product::<usize>()).map(value).flat_map(u16::to_le_bytes).collect();
+            (name, shape, values)
+        })
+        .collect();
+    let views = tensors.iter().map(|(name, shape, data)| {
+        (name, TensorView::new(Dtype::BF16, shape.clone(), data).expect("sizes agree"))
+    });
+    serialize(views, None).expect("serialisable")
+}
+
+/// From a file of the user's own to a model on bytes, which needs nothing but that file to answer elsewhere.
+#[test]
+fn weights_of_one_s_own_carry_a_model_on_bytes() {
+    let place = Place::new();
+    place.photos("photos", &["blue", "red"], 6, 0);
+    place.write("my.safetensors", &drawn());
+    let add = ["weights", "add", "my.safetensors", "--backbone", "resnet50_torchvision"];
+    let added = place.run(&add).expect(0);
+    let kept =
+        added.stdout.lines().last().and_then(|line| line.split("  ").next()).expect("a path").to_owned();
+
+    let train = ["train", "photos", "--backbone", "resnet50_torchvision", "--out"];
+    let first = place.run(&[&train[..], &["first"]].concat()).expect(0);
+    assert!(
+        first.stderr.contains("finding the ranges of int8 for resnet50_torchvision on 12 photos"),
+        "{}",
+        first.stderr
+    );
+    let again = place.run(&[&train[..], &["again"]].concat()).expect(0);
+    assert!(!again.stderr.contains("finding the ranges"), "once is enough: {}", again.stderr);
+    assert_eq!(place.json("again/run.json")["features"]["extracted"], 0);
+    let model = |run: &str| std::fs::read(place.path(run).join("model.safetensors")).expect("written");
+    assert!(model("first") == model("again"));
+
+    // Ranges that other photos would give must not change what a model answers.
+    let ranges: Vec<PathBuf> = files(&place.path("cache/weights"))
+        .into_iter()
+        .filter(|path| path.to_string_lossy().ends_with(".ranges.json"))
+        .collect();
+    assert_eq!(ranges.len(), 1);
+    std::fs::remove_file(&ranges[0]).expect("removed");
+    let predict = ["predict", "--model", "first", "photos/blue/000.ppm", "--format", "csv", "--no-store"];
+    let answer = place.run(&predict).expect(0).stdout;
+    place.photos("others", &["grey"], 3, 50);
+    place.run(&[&add[..], &["--calibrate", "others"]].concat()).expect(0);
+    assert!(ranges[0].exists());
+    assert_eq!(place.run(&predict).expect(0).stdout, answer);
+
+    let imagenet = ["predict", "--backbone", "resnet50_torchvision", "photos/blue/000.ppm"];
+    let refused = place.run(&imagenet).expect(1);
+    assert!(refused.stderr.contains("have no ImageNet classifier"), "{}", refused.stderr);
+
+    std::fs::remove_file(&kept).expect("removed");
+    let absent = place.run(&predict).expect(1);
+    for part in
+        [blake3::hash(&drawn()).to_hex().as_str(), "topwork weights add FILE --backbone resnet50_torchvision"]
+    {
+        assert!(absent.stderr.contains(part), "no {part:?} in:\n{}", absent.stderr);
+    }
+}

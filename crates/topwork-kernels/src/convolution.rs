@@ -5,6 +5,7 @@
 use crate::arch::avx512;
 use crate::epilogue::Epilogue;
 use crate::gemm::{PackedMatrix, matrix_product};
+use crate::int8::matrix::shares;
 #[cfg(target_arch = "x86_64")]
 use crate::isa::Level;
 use crate::window::Window;
@@ -21,11 +22,13 @@ pub fn gathered_len(window: &Window, channels: usize) -> usize {
     if window.is_pointwise() { 0 } else { block_rows(window, channels) * window.taps() * channels }
 }
 
-/// Output pixels gathered at a time: a whole number of register tiles of every instruction set.
+/// The fewest output pixels gathered at a time, if there are as many: each block reads all the weights.
+const LEAST: usize = 56;
+
+/// The most output pixels that are gathered at a time.
 fn block_rows(window: &Window, channels: usize) -> usize {
-    const TILES: usize = 24;
     let depth = window.taps() * channels;
-    (BLOCK / depth.max(1)).next_multiple_of(TILES).min(window.output_pixels())
+    (BLOCK / depth.max(1)).max(LEAST).min(window.output_pixels())
 }
 
 /// `output = activation(convolution(input) + bias + residual)`; the rows of `weights` are tap row, tap column, input
@@ -60,9 +63,8 @@ pub fn convolution(
     }
     let block = block_rows(window, channels);
     let width = window.output().1;
-    let (mut from, mut place) = (0, (0, 0));
-    while from < pixels {
-        let count = block.min(pixels - from);
+    let mut place = (0, 0);
+    for (from, count) in shares(pixels, block.max(1)) {
         let gathered = &mut gathered[..count * depth];
         for values in gathered.chunks_exact_mut(depth.max(1)) {
             gather(window, channels, input, place, values);
@@ -70,7 +72,6 @@ pub fn convolution(
         }
         let output = &mut output[from * columns..(from + count) * columns];
         matrix_product(weights, gathered, &epilogue.of_pixels(from, count), output);
-        from += count;
     }
 }
 

@@ -5,7 +5,11 @@
 /// Values are made by [`Isa::best`], [`Isa::available`] and [`Isa::named`] only, each of which asks the
 /// processor, so holding one proves that its instructions can be executed. Safe wrappers rely on that.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub struct Isa(Level);
+pub struct Isa {
+    level: Level,
+    /// AMX beside AVX-512.
+    tiles: bool,
+}
 
 /// The instruction sets for which this crate has kernels, from the plainest to the fastest.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -24,7 +28,8 @@ pub enum Level {
 impl Level {
     const ALL: [Level; 4] = [Level::Scalar, Level::Avx2, Level::Avx512, Level::Neon];
 
-    fn name(self) -> &'static str {
+    /// The name of the set alone.
+    pub fn name(self) -> &'static str {
         match self {
             Level::Scalar => "scalar",
             Level::Avx2 => "avx2",
@@ -68,7 +73,11 @@ impl Level {
 
 impl Isa {
     /// Plain loops, available everywhere.
-    pub const SCALAR: Isa = Isa(Level::Scalar);
+    pub const SCALAR: Isa = Isa::of(Level::Scalar);
+
+    const fn of(level: Level) -> Isa {
+        Isa { level, tiles: false }
+    }
 
     /// The fastest instruction set that this processor and this crate share.
     pub fn best() -> Isa {
@@ -77,10 +86,16 @@ impl Isa {
 
     /// All instruction sets that this processor and this crate share, the plainest first.
     pub fn available() -> Vec<Isa> {
-        Level::ALL.into_iter().filter(|level| level.is_supported()).map(Isa).collect()
+        let mut all: Vec<Isa> =
+            Level::ALL.into_iter().filter(|level| level.is_supported()).map(Isa::of).collect();
+        #[cfg(target_arch = "x86_64")]
+        if Level::Avx512.is_supported() && crate::arch::amx::is_supported() {
+            all.push(Isa { level: Level::Avx512, tiles: true });
+        }
+        all
     }
 
-    /// The instruction set of that name (`scalar`, `avx2`, `avx512`, `neon`), or `None` if the name is unknown or the
+    /// The instruction set of that name (`scalar`, `avx2`, `avx512`, `amx`, `neon`), or `None` if the name is unknown or the
     /// processor lacks it.
     pub fn named(name: &str) -> Option<Isa> {
         Isa::available().into_iter().find(|isa| isa.name() == name)
@@ -88,17 +103,22 @@ impl Isa {
 
     /// The name by which [`Isa::named`] finds it.
     pub fn name(self) -> &'static str {
-        self.0.name()
+        if self.tiles { "amx" } else { self.level.name() }
     }
 
     /// Whether the instructions of that level may be used: its own, or those that it builds upon.
     pub fn includes(self, level: Level) -> bool {
-        self.0 == level || level == Level::Scalar || (self.0, level) == (Level::Avx512, Level::Avx2)
+        self.level == level || level == Level::Scalar || (self.level, level) == (Level::Avx512, Level::Avx2)
     }
 
-    /// Which of the instruction sets it is, for dispatch.
+    /// Which of the vector instruction sets it is, for dispatch.
     pub fn level(self) -> Level {
-        self.0
+        self.level
+    }
+
+    /// Whether it has AMX's products of tiles of bytes beside AVX-512.
+    pub fn has_tiles(self) -> bool {
+        self.tiles
     }
 }
 

@@ -5,7 +5,7 @@
 //! needs, and neither loads nor stores. Sums and factors are hidden from the optimiser, which can drop or hoist none of it.
 
 #[cfg(target_arch = "x86_64")]
-use crate::arch::{avx2, avx512};
+use crate::arch::{amx, avx2, avx512};
 use crate::isa::{Isa, Level};
 use std::hint::black_box;
 
@@ -46,7 +46,7 @@ impl Peak {
         self.instruction
     }
 
-    /// Width of the vectors in bits; 0 where the compiler has the choice.
+    /// Width of the vectors or tiles in bits; 0 where the compiler has the choice.
     pub fn bits(&self) -> u32 {
         self.bits
     }
@@ -69,6 +69,23 @@ pub fn peak(isa: Isa, arithmetic: Arithmetic) -> Option<Peak> {
 }
 
 fn peaks_of(isa: Isa) -> Vec<Peak> {
+    #[cfg_attr(not(target_arch = "x86_64"), expect(unused_mut, reason = "only AMX adds one"))]
+    let mut peaks = peaks_of_vectors(isa);
+    #[cfg(target_arch = "x86_64")]
+    if isa.has_tiles() {
+        peaks.push(Peak {
+            isa,
+            arithmetic: Arithmetic::Byte,
+            instruction: "tdpbusd",
+            bits: 8192,
+            sums: amx::peak::BYTE_PRODUCTS,
+            run: amx::peak::byte,
+        });
+    }
+    peaks
+}
+
+fn peaks_of_vectors(isa: Isa) -> Vec<Peak> {
     match isa.level() {
         Level::Scalar | Level::Neon => vec![Peak {
             isa,

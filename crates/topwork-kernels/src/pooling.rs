@@ -20,18 +20,52 @@ pub fn max_pool<T: Copy + PartialOrd>(window: &Window, channels: usize, input: &
     for (pixel, largest) in output.chunks_exact_mut(channels).enumerate() {
         let (rows, across) = (window.rows(pixel / width), window.columns(pixel % width));
         assert!(rows.from < rows.to && across.from < across.to, "{window:?} looks at nothing");
-        for y in rows.input..rows.input + (rows.to - rows.from) {
-            for x in across.input..across.input + (across.to - across.from) {
-                let values = &input[(y * window.input.1 + x) * channels..][..channels];
-                if (y, x) == (rows.input, across.input) {
-                    largest.copy_from_slice(values);
-                    continue;
-                }
+        let seen = Seen {
+            first: (rows.input * window.input.1 + across.input) * channels,
+            rows: rows.to - rows.from,
+            columns: across.to - across.from,
+            line: window.input.1 * channels,
+            channels,
+        };
+        let (vectors, rest) = largest.as_chunks_mut::<LANES>();
+        let whole = vectors.len() * LANES;
+        for (channel, vector) in (0..).step_by(LANES).zip(vectors) {
+            *vector = seen.largest(channel, input);
+        }
+        for (channel, value) in (whole..).zip(rest) {
+            [*value] = seen.largest(channel, input);
+        }
+    }
+}
+
+/// Channels whose values are kept in registers while the kernel passes.
+const LANES: usize = 32;
+
+/// The pixels under the kernel.
+struct Seen {
+    /// Where the values of the first begin.
+    first: usize,
+    rows: usize,
+    columns: usize,
+    /// From one row to the next.
+    line: usize,
+    channels: usize,
+}
+
+impl Seen {
+    /// The largest values of the `N` channels from that one on.
+    fn largest<T: Copy + PartialOrd, const N: usize>(&self, channel: usize, input: &[T]) -> [T; N] {
+        let values = |at: usize| *input[at + channel..].first_chunk::<N>().expect("a whole pixel");
+        let mut largest = values(self.first);
+        for row in 0..self.rows {
+            for column in 0..self.columns {
+                let values = values(self.first + row * self.line + column * self.channels);
                 for (largest, value) in largest.iter_mut().zip(values) {
-                    *largest = if *value > *largest { *value } else { *largest };
+                    *largest = if value > *largest { value } else { *largest };
                 }
             }
         }
+        largest
     }
 }
 
@@ -70,6 +104,7 @@ mod tests {
             ((6, 6), (3, 3), (2, 2), (1, 1), 64),
             ((112, 3), (3, 3), (2, 2), (1, 1), 1),
             ((5, 4), (2, 2), (1, 1), (0, 0), 3),
+            ((5, 4), (3, 3), (2, 2), (1, 1), 67),
             ((1, 1), (3, 3), (2, 2), (1, 1), 2),
             ((9, 8), (2, 3), (3, 1), (0, 2), 4),
         ] {

@@ -175,12 +175,34 @@ fn matrix_products_are_the_reference_s() {
     report(index * Isa::available().len(), &failures);
 }
 
+/// Depths of whole tiles of AMX, around one and two tiles of rows and columns.
+#[test]
+fn products_of_whole_tiles_are_the_reference_s() {
+    let (mut index, mut failures) = (0, Vec::new());
+    for rows in [1, 15, 16, 17, 31, 32, 33, 47, 48, 49, 100] {
+        for columns in [1, 5, 16, 17, 31, 32, 33, 48, 63, 64, 65, 80, 96, 130] {
+            for depth in [63, 64, 65, 128, 192, 320] {
+                index += 1;
+                check_product((rows, depth, columns), index, &mut failures);
+            }
+        }
+    }
+    report(index * Isa::available().len(), &failures);
+}
+
 /// More rows than one block has, and depths as in the last layers of large networks.
 #[test]
 fn large_products_are_the_reference_s() {
     let mut failures = Vec::new();
-    let sizes =
-        [(3136, 16, 96), (61, 1152, 40), (200, 1023, 17), (50, 4608, 33), (20_000, 3, 5), (7, 9000, 3)];
+    let sizes = [
+        (3136, 16, 96),
+        (3136, 64, 96),
+        (61, 1152, 40),
+        (200, 1023, 17),
+        (50, 4608, 33),
+        (20_000, 3, 5),
+        (7, 9000, 3),
+    ];
     for (index, sizes) in sizes.into_iter().enumerate() {
         for variant in 0..3 {
             check_product(sizes, index * 5 + variant, &mut failures);
@@ -283,7 +305,7 @@ fn convolutions_are_the_reference_s() {
                 None => Window::same(plane, kernel, stride),
                 Some(padding) => Window::padded(plane, kernel, stride, padding),
             };
-            for (channels, columns) in [(3, 32), (1, 1), (4, 17), (5, 3), (16, 24)] {
+            for (channels, columns) in [(3, 32), (1, 1), (4, 17), (5, 3), (16, 24), (32, 20), (64, 33)] {
                 index += 1;
                 check_convolution(&window, channels, columns, index, &mut failures);
             }
@@ -302,6 +324,9 @@ fn convolutions_of_several_blocks_are_the_reference_s() {
         (Window::padded((97, 64), (3, 3), (2, 2), (1, 1)), 3, 32),
         (Window::padded((64, 97), (7, 7), (2, 2), (3, 3)), 3, 64),
         (Window::padded((14, 14), (1, 1), (2, 2), (0, 0)), 256, 128),
+        (Window::padded((56, 40), (3, 3), (1, 1), (1, 1)), 64, 64),
+        (Window::padded((14, 11), (3, 3), (1, 1), (1, 1)), 256, 70),
+        (Window::padded((15, 14), (3, 3), (2, 2), (1, 1)), 128, 64),
     ];
     for (index, (window, channels, columns)) in cases.iter().enumerate() {
         for variant in 0..3 {

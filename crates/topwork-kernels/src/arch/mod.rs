@@ -1,6 +1,8 @@
 //! The fast paths: one folder an instruction set, and the only `unsafe` code of the workspace.
 
 #[cfg(target_arch = "x86_64")]
+pub(crate) mod amx;
+#[cfg(target_arch = "x86_64")]
 pub(crate) mod avx2;
 #[cfg(target_arch = "x86_64")]
 pub(crate) mod avx512;

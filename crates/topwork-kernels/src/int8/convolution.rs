@@ -1,15 +1,52 @@
 //! Convolutions over all channels: rows of input bytes are gathered block by block, in a buffer that stays in
-//! the first-level cache, and multiplied by the packed weights. Pointwise ones need no gathering.
+//! the second-level cache, and multiplied by the packed weights. Pointwise ones need no gathering. Where a kernel
+//! can read rows that overlap, those of stride 1 only copy the plane with its padding.
 
+use super::matrix::{Grid, grid_product, is_grid_suited, shares};
 use super::{PackedMatrix, Residual, matrix_product};
 use crate::window::Window;
 
-/// Bytes in the gathered rows of one block.
+/// Bytes in the gathered rows of one block, if they are short.
 const BLOCK: usize = 16 * 1024;
+
+/// The fewest rows of a block: each block reads all the weights.
+const LEAST: usize = 96;
 
 /// The number of bytes that [`convolution`] needs in `gathered` for such a layer.
 pub fn gathered_len(window: &Window, weights: &PackedMatrix) -> usize {
-    if is_direct(window, weights) { 0 } else { block_rows(window, weights) * weights.row_len() }
+    if is_direct(window, weights) {
+        0
+    } else if let Some(grid) = grid(window, weights) {
+        (window.input.0 + window.before.0 + window.after.0) * grid.run
+    } else {
+        block_rows(window, weights) * gathered_row(window, weights)
+    }
+}
+
+/// Bytes of a gathered row: as many as there are weights, where there is a kernel for such rows.
+fn gathered_row(window: &Window, weights: &PackedMatrix) -> usize {
+    // The blocks differ by one row at most.
+    let blocks = shares(window.output_pixels(), block_rows(window, weights).max(1));
+    let smallest = blocks.map(|(_, rows)| rows).min().unwrap_or(0);
+    let packed = weights.packed_len();
+    if is_grid_suited(weights, &Grid::of_rows(smallest, packed)) { packed } else { weights.row_len() }
+}
+
+/// The rows of input as they lie in a plane with its padding, where there is a kernel for them.
+fn grid(window: &Window, weights: &PackedMatrix) -> Option<Grid> {
+    let channels = weights.depth() / window.taps().max(1);
+    let (height, width) = window.output();
+    let pitch = window.input.1 + window.before.1 + window.after.1;
+    let grid = Grid {
+        height,
+        width,
+        pitch,
+        distance: channels,
+        runs: window.kernel.0,
+        length: window.kernel.1 * channels,
+        run: pitch * channels,
+    };
+    (window.stride == (1, 1) && is_grid_suited(weights, &grid)).then_some(grid)
 }
 
 /// Whether the input is already the matrix that is multiplied.
@@ -17,10 +54,9 @@ fn is_direct(window: &Window, weights: &PackedMatrix) -> bool {
     window.is_pointwise() && weights.row_len() == weights.depth()
 }
 
-/// Output pixels gathered at a time: a whole number of register tiles of every instruction set.
+/// The most output pixels that are gathered at a time.
 fn block_rows(window: &Window, weights: &PackedMatrix) -> usize {
-    const TILES: usize = 24;
-    (BLOCK / weights.row_len().max(1)).next_multiple_of(TILES).min(window.output_pixels())
+    (BLOCK / weights.row_len().max(1)).max(LEAST).min(window.output_pixels())
 }
 
 /// `output = requantise(convolution(input))`, see [`crate::int8`]; the rows of `weights` are tap row, tap column, input
@@ -36,7 +72,7 @@ pub fn convolution(
     residual: Option<&Residual>,
     output: &mut [u8],
 ) {
-    let (depth, columns, row) = (weights.depth(), weights.columns(), weights.row_len());
+    let (depth, columns) = (weights.depth(), weights.columns());
     let channels = depth / window.taps().max(1);
     let (pixels, read, written) = (window.output_pixels(), input.len(), output.len());
     assert_eq!(depth, channels * window.taps(), "depth {depth} is not a multiple of {} taps", window.taps());
@@ -47,17 +83,41 @@ pub fn convolution(
     }
     let (room, needed) = (gathered.len(), gathered_len(window, weights));
     assert!(room >= needed, "room for {room} gathered values, {needed} needed by {window:?} x {channels}");
-    let block = block_rows(window, weights);
+    if let Some(grid) = grid(window, weights) {
+        let plane = &mut gathered[..needed];
+        pad(window, channels, weights.zero_point(), input, plane);
+        return grid_product(weights, &grid, plane, residual, output);
+    }
+    let (block, row) = (block_rows(window, weights), gathered_row(window, weights));
     let source = Source { window, channels, zero_point: weights.zero_point(), input };
-    let mut from = 0;
-    while from < pixels {
-        let count = block.min(pixels - from);
+    for (from, count) in shares(pixels, block.max(1)) {
         let gathered = &mut gathered[..count * row];
         source.gather(from, row, gathered);
         let residual = residual.map(|residual| residual.from(from * columns));
         let output = &mut output[from * columns..(from + count) * columns];
-        matrix_product(weights, gathered, residual.as_ref(), output);
-        from += count;
+        let grid = Grid::of_rows(count, row);
+        if is_grid_suited(weights, &grid) {
+            grid_product(weights, &grid, gathered, residual.as_ref(), output);
+        } else {
+            matrix_product(weights, gathered, residual.as_ref(), output);
+        }
+    }
+}
+
+/// The plane with its padding around it.
+fn pad(window: &Window, channels: usize, zero_point: u8, input: &[u8], plane: &mut [u8]) {
+    let line = window.input.1 * channels;
+    let (left, right) = (window.before.1 * channels, window.after.1 * channels);
+    let lines = left + line + right;
+    let (above, below) = (window.before.0 * lines, window.after.0 * lines);
+    let (above, plane) = plane.split_at_mut(above);
+    let (plane, below) = plane.split_at_mut(plane.len() - below);
+    above.fill(zero_point);
+    below.fill(zero_point);
+    for (padded, values) in plane.chunks_exact_mut(lines.max(1)).zip(input.chunks_exact(line.max(1))) {
+        padded[..left].fill(zero_point);
+        padded[left..left + line].copy_from_slice(values);
+        padded[left + line..].fill(zero_point);
     }
 }
 

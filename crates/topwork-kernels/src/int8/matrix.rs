@@ -2,11 +2,16 @@
 
 use super::portable::{self, Pairs};
 use super::{Requantise, Residual};
+#[cfg(target_arch = "x86_64")]
+use crate::arch::amx::int8_matrix as amx;
 use crate::buffer::Buffer;
 use crate::isa::{Isa, Level};
 
 /// Bytes of input that the fastest instructions multiply and add at once; rows of input are padded to a multiple.
 const GROUP: usize = 4;
+
+/// Depths that a tile of AMX has.
+const TILE: usize = 64;
 
 /// A `depth` x `columns` matrix of weights in the order in which one instruction set reads it, and what happens to its sums.
 #[derive(Debug)]
@@ -14,6 +19,8 @@ pub struct PackedMatrix {
     isa: Isa,
     depth: usize,
     columns: usize,
+    /// The depth, padded with zeros.
+    packed_len: usize,
     zero_point: u8,
     weights: Weights,
     requantise: Requantise,
@@ -59,26 +66,28 @@ impl PackedMatrix {
             }
         }
         let (scale, bias) = (padded(&requantise.scale), padded(&requantise.bias));
+        let packed_len = depth.next_multiple_of(if isa.has_tiles() { TILE } else { GROUP });
+        let sizes = (packed_len, columns);
         let weights = match isa.level() {
             #[cfg(target_arch = "x86_64")]
             Level::Avx512 => {
                 use crate::arch::avx512::int8_matrix::{LANES, WIDEST};
-                Weights::Bytes(packed(weights, depth, columns, GROUP, LANES, WIDEST, |weight| weight))
+                Weights::Bytes(packed(weights, sizes, GROUP, LANES, WIDEST, |weight| weight))
             }
             #[cfg(target_arch = "x86_64")]
             Level::Avx2 => {
                 use crate::arch::avx2::int8_matrix::{GROUP, LANES, WIDEST};
-                Weights::Words(packed(weights, depth, columns, GROUP, LANES, WIDEST, i16::from))
+                Weights::Words(packed(weights, sizes, GROUP, LANES, WIDEST, i16::from))
             }
             _ => {
                 use portable::{GROUP, LANES, WIDEST};
-                let words = packed(weights, depth, columns, GROUP, LANES, WIDEST, i16::from);
+                let words = packed(weights, sizes, GROUP, LANES, WIDEST, i16::from);
                 let vectors = words.as_chunks::<GROUP>().0.as_chunks::<LANES>().0;
                 let pairs: Vec<Pairs> = vectors.iter().copied().map(Pairs::new).collect();
                 Weights::Pairs(Buffer::copy_of(&pairs))
             }
         };
-        PackedMatrix { isa, depth, columns, zero_point, weights, requantise, start, scale, bias }
+        PackedMatrix { isa, depth, columns, packed_len, zero_point, weights, requantise, start, scale, bias }
     }
 
     /// Rows of the matrix: values that are summed for one output.
@@ -95,6 +104,11 @@ impl PackedMatrix {
     /// do not matter.
     pub fn row_len(&self) -> usize {
         self.depth.next_multiple_of(GROUP)
+    }
+
+    /// Bytes of a row that is gathered for [`grid_product`]; the values behind the depth do not matter.
+    pub(super) fn packed_len(&self) -> usize {
+        self.packed_len
     }
 
     /// The zero point of the input.
@@ -115,6 +129,7 @@ impl PackedMatrix {
     ) -> Operands<'a, W> {
         Operands {
             row_len: self.row_len(),
+            packed_len: self.packed_len,
             columns: self.columns,
             input,
             weights,
@@ -136,22 +151,20 @@ fn padded(values: &[f32]) -> Buffer<f32> {
     padded
 }
 
-/// One panel after another (see [`Operands::panels`]); a panel holds, for each `group` of rows, the group's weights of each of its
+/// One panel after another (see [`Operands::panels`]); a panel holds, for each `group` of `packed_len` rows, the group's weights of each of its
 /// columns together. Missing rows and columns are zero.
 fn packed<W: Copy + Default>(
     weights: &[i8],
-    depth: usize,
-    columns: usize,
+    (packed_len, columns): (usize, usize),
     group: usize,
     lanes: usize,
     widest: usize,
     convert: impl Fn(i8) -> W,
 ) -> Buffer<W> {
-    let padded_depth = depth.next_multiple_of(GROUP);
-    let mut values = Buffer::zeros(columns.next_multiple_of(lanes) * padded_depth);
+    let mut values = Buffer::zeros(columns.next_multiple_of(lanes) * packed_len);
     for (first, vectors) in shares(columns.div_ceil(lanes), widest) {
         let (column, width) = (first * lanes, vectors * lanes);
-        let panel = &mut values[column * padded_depth..][..width * padded_depth];
+        let panel = &mut values[column * packed_len..][..width * packed_len];
         for (row, weights) in weights.chunks_exact(columns).enumerate() {
             for (place, weight) in weights[column..].iter().take(width).enumerate() {
                 panel[(row / group * width + place) * group + row % group] = convert(*weight);
@@ -165,6 +178,8 @@ fn packed<W: Copy + Default>(
 pub(crate) struct Operands<'a, W> {
     /// Bytes of a row of input.
     pub(crate) row_len: usize,
+    /// Depths of the weights, at least as many.
+    pub(crate) packed_len: usize,
     pub(crate) columns: usize,
     pub(crate) input: &'a [u8],
     pub(crate) weights: &'a [W],
@@ -175,6 +190,34 @@ pub(crate) struct Operands<'a, W> {
     pub(crate) residual: Option<&'a Residual<'a>>,
     /// The output's.
     pub(crate) zero_point: u8,
+}
+
+/// Where the rows of input lie, and which of them count: the places of a kernel in a plane, whose rows are `pitch` places
+/// long, of which the first `width` make outputs. A plain product is a plane of one column.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Grid {
+    pub(crate) height: usize,
+    pub(crate) width: usize,
+    pub(crate) pitch: usize,
+    /// Bytes from one row of input to the next.
+    pub(crate) distance: usize,
+    /// A row of input consists of that many runs of `length` bytes.
+    pub(crate) runs: usize,
+    pub(crate) length: usize,
+    /// Bytes from one run to the next.
+    pub(crate) run: usize,
+}
+
+impl Grid {
+    /// Rows of that many bytes, one behind the other.
+    pub(crate) fn of_rows(rows: usize, row_len: usize) -> Grid {
+        Grid { height: rows, width: 1, pitch: 1, distance: row_len, runs: 1, length: row_len, run: 0 }
+    }
+
+    /// Places from the first that makes an output to the last.
+    pub(crate) fn places(&self) -> usize {
+        if self.width == 0 { 0 } else { (self.height * self.pitch + self.width).saturating_sub(self.pitch) }
+    }
 }
 
 /// Neighbouring columns whose sums fit into registers together.
@@ -201,7 +244,7 @@ impl<W> Operands<'_, W> {
                 column,
                 width: room.min(self.columns - column),
                 vectors,
-                weights: &self.weights[column * self.row_len..][..room * self.row_len],
+                weights: &self.weights[column * self.packed_len..][..room * self.packed_len],
                 start: &self.start[column..][..room],
                 scale: &self.scale[column..][..room],
                 bias: &self.bias[column..][..room],
@@ -241,6 +284,31 @@ impl Tiles {
     }
 }
 
+/// Whether [`grid_product`] has a kernel for such rows.
+pub(super) fn is_grid_suited(weights: &PackedMatrix, grid: &Grid) -> bool {
+    #[cfg(target_arch = "x86_64")]
+    return weights.isa.has_tiles() && amx::is_suited(grid);
+    #[cfg(not(target_arch = "x86_64"))]
+    false
+}
+
+/// The product of the rows of a grid, which must be suited.
+pub(super) fn grid_product(
+    weights: &PackedMatrix,
+    grid: &Grid,
+    input: &[u8],
+    residual: Option<&Residual>,
+    output: &mut [u8],
+) {
+    match &weights.weights {
+        #[cfg(target_arch = "x86_64")]
+        Weights::Bytes(values) => {
+            amx::matrix_product(weights.isa, &weights.operands(values, input, residual), grid, output);
+        }
+        _ => unreachable!("no kernel of {:?} for {grid:?}", weights.isa),
+    }
+}
+
 /// `output = requantise(input · weights)`, see [`crate::int8`]: `input` is one row of [`PackedMatrix::row_len`] bytes a pixel.
 ///
 /// # Panics
@@ -258,6 +326,10 @@ pub fn matrix_product(weights: &PackedMatrix, input: &[u8], residual: Option<&Re
         #[cfg(target_arch = "x86_64")]
         Weights::Bytes(values) => {
             let operands = weights.operands(values, input, residual);
+            let grid = Grid::of_rows(rows, row);
+            if weights.isa.has_tiles() && amx::is_suited(&grid) {
+                return amx::matrix_product(weights.isa, &operands, &grid, output);
+            }
             crate::arch::avx512::int8_matrix::matrix_product(weights.isa, &operands, output);
         }
         #[cfg(target_arch = "x86_64")]

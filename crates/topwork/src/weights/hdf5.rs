@@ -27,12 +27,13 @@ const READING: u64 = 64;
 pub(super) struct Hdf5 {
     bytes: Arc<Vec<u8>>,
     file: File,
+    left: Arc<AtomicU64>,
 }
 
 /// The bytes as the library sees them: so many, and then no more.
 struct Metered {
     bytes: Arc<Vec<u8>>,
-    left: AtomicU64,
+    left: Arc<AtomicU64>,
 }
 
 impl Source for Metered {
@@ -43,10 +44,10 @@ impl Source for Metered {
     fn read_at(&self, offset: u64, buffer: &mut [u8]) -> std::result::Result<(), FormatError> {
         let cost = buffer.len() as u64 + READING;
         let left = self.left.load(Ordering::Relaxed);
-        let Some(left) = left.checked_sub(cost) else {
-            return Err(FormatError::Source("an index without end".to_owned()));
-        };
-        self.left.store(left, Ordering::Relaxed);
+        self.left.store(left.saturating_sub(cost), Ordering::Relaxed);
+        if left < cost {
+            return Err(FormatError::Source("nothing more is read".to_owned()));
+        }
         let start = usize::try_from(offset).ok();
         let range = start.and_then(|start| self.bytes.get(start..start.checked_add(buffer.len())?));
         let range = range.ok_or(FormatError::Source("the end of the file".to_owned()))?;
@@ -58,8 +59,14 @@ impl Source for Metered {
 impl Hdf5 {
     pub(super) fn open(bytes: Vec<u8>) -> Result<Hdf5> {
         let bytes = Arc::new(bytes);
-        let source = Metered { bytes: bytes.clone(), left: AtomicU64::new(MAX_METADATA) };
-        Ok(Hdf5 { bytes, file: File::from_source(source).map_err(damaged)? })
+        let left = Arc::new(AtomicU64::new(MAX_METADATA));
+        let source = Metered { bytes: bytes.clone(), left: left.clone() };
+        Ok(Hdf5 { bytes, file: File::from_source(source).map_err(damaged)?, left })
+    }
+
+    /// Whether more was to be read than the limit allows; the library leaves out attributes that it cannot read.
+    pub(super) fn is_exhausted(&self) -> bool {
+        self.left.load(Ordering::Relaxed) == 0
     }
 
     pub(super) fn root(&self) -> Group {

@@ -26,23 +26,11 @@ pub(super) fn read(bytes: Vec<u8>) -> Result<Contents> {
     }
     let limit = bytes.len().saturating_mul(MAX_EXPANSION) / size_of::<f32>();
     let mut found = Found { file: Hdf5::open(bytes)?, tensors: BTreeMap::new(), left: limit };
-    let root = found.file.root();
-    let groups = root.groups().map_err(damaged)?;
-    let has = |name: &str| groups.iter().any(|group| group == name);
-    if let Some(layers) = texts(&root, "layer_names")? {
-        found.legacy(&root, &layers)?;
-    } else if has("model_weights") {
-        let root = root.group("model_weights").map_err(damaged)?;
-        let layers = texts(&root, "layer_names")?;
-        found.legacy(
-            &root,
-            &layers.ok_or_else(|| refused("an HDF5 file whose model_weights list no layers"))?,
-        )?;
-    } else if let Some(name) = ROOTS.into_iter().find(|name| has(name)) {
-        found.numbered(&root.group(name).map_err(damaged)?, name, 0)?;
-    } else {
-        return Err(refused("an HDF5 file without the layers of a Keras model"));
+    let read = found.read();
+    if found.file.is_exhausted() {
+        return Err(refused("an HDF5 file whose lists and groups go on without end"));
     }
+    read?;
     if found.tensors.is_empty() {
         return Err(refused("a Keras file without weights"));
     }
@@ -57,6 +45,26 @@ struct Found {
 }
 
 impl Found {
+    fn read(&mut self) -> Result<()> {
+        let root = self.file.root();
+        let groups = root.groups().map_err(damaged)?;
+        let has = |name: &str| groups.iter().any(|group| group == name);
+        if let Some(layers) = texts(&root, "layer_names")? {
+            return self.legacy(&root, &layers);
+        }
+        if has("model_weights") {
+            let root = root.group("model_weights").map_err(damaged)?;
+            let Some(layers) = texts(&root, "layer_names")? else {
+                return Err(refused("an HDF5 file whose model_weights list no layers"));
+            };
+            return self.legacy(&root, &layers);
+        }
+        match ROOTS.into_iter().find(|name| has(name)) {
+            Some(name) => self.numbered(&root.group(name).map_err(damaged)?, name, 0),
+            None => Err(refused("an HDF5 file without the layers of a Keras model")),
+        }
+    }
+
     /// The weights of these layers, by the lists. A layer may be a whole model.
     fn legacy(&mut self, root: &Group, layers: &[String]) -> Result<()> {
         check_count(layers.len())?;

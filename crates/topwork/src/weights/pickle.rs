@@ -225,7 +225,7 @@ impl<'a> Survey<'a> {
     }
 
     fn line(&mut self) -> Result<&'a [u8]> {
-        let length = self.bytes[self.at..].iter().position(|byte| *byte == b'\n');
+        let length = self.bytes.get(self.at..).unwrap_or_default().iter().position(|byte| *byte == b'\n');
         let length = length.ok_or_else(|| self.damaged("the end of the file"))?;
         let line = self.take(length)?;
         self.at += 1;

@@ -72,12 +72,55 @@ pub(super) fn read_legacy(bytes: Vec<u8>) -> Result<Contents> {
 pub(super) fn read_tar(bytes: Vec<u8>) -> Result<Contents> {
     let mut globals = BTreeSet::new();
     let entries = super::tar::entries(&bytes)?;
-    // The other entries are a number, and then pickles among values.
-    for (_, contents) in entries.iter().filter(|(name, _)| matches!(name.as_str(), "sys_info" | "pickle")) {
-        Survey::walk(contents, 0, &mut globals)?;
+    for (name, contents) in &entries {
+        match name.as_str() {
+            "sys_info" | "pickle" => drop(Survey::walk(contents, 0, &mut globals)?),
+            "storages" => walk_storages(contents, &mut globals)?,
+            "tensors" => walk_tensors(contents, &mut globals)?,
+            _ => {}
+        }
     }
     drop(entries);
     read(bytes, globals)
+}
+
+/// A number, then for each storage a pickle of its class, the number of its values, and these; then a pickle of views.
+fn walk_storages(bytes: &[u8], globals: &mut BTreeSet<String>) -> Result<()> {
+    let mut at = Survey::walk(bytes, 0, globals)?;
+    loop {
+        let mut class = BTreeSet::new();
+        at = Survey::walk(bytes, at, &mut class)?;
+        let size = match class.first().map(|name| name.trim_start_matches("torch.")) {
+            None => return Ok(()),
+            Some("DoubleStorage" | "LongStorage") => 8,
+            Some("FloatStorage" | "IntStorage") => 4,
+            Some("HalfStorage" | "BFloat16Storage" | "ShortStorage") => 2,
+            Some("CharStorage" | "ByteStorage" | "BoolStorage") => 1,
+            Some(other) => return Err(refused(format!("values of the unknown class {other:?}"))),
+        };
+        globals.append(&mut class);
+        let count =
+            bytes.get(at..).and_then(|rest| rest.first_chunk()).map(|count| u64::from_le_bytes(*count));
+        let values = count.and_then(|count| usize::try_from(count).ok()?.checked_mul(size));
+        let end = values.and_then(|values| at.checked_add(8)?.checked_add(values));
+        at = end.ok_or_else(|| refused("damaged PyTorch file: the number of values"))?;
+        if at > bytes.len() {
+            return Err(refused("damaged PyTorch file: values beyond the end of the entry"));
+        }
+    }
+}
+
+/// A number, then for each tensor a pickle of its names, its rank in eight bytes, lengths, strides, and an offset.
+fn walk_tensors(bytes: &[u8], globals: &mut BTreeSet<String>) -> Result<()> {
+    let mut at = Survey::walk(bytes, 0, globals)?;
+    while at < bytes.len() {
+        at = Survey::walk(bytes, at, globals)?;
+        let rank = bytes.get(at..).and_then(|rest| rest.first_chunk()).map(|rank| u32::from_le_bytes(*rank));
+        let rank = rank.filter(|rank| *rank <= 64);
+        let rank = rank.ok_or_else(|| refused("damaged PyTorch file: the rank of a tensor"))?;
+        at += 8 + 16 * rank as usize + 8;
+    }
+    Ok(())
 }
 
 /// A pickle that is no file of weights: says what it would import.
@@ -86,18 +129,22 @@ pub(super) fn refuse_pickle(bytes: &[u8]) -> Error {
     match Survey::walk(bytes, 0, &mut globals) {
         Err(error) => error,
         Ok(_) if globals.is_empty() => refused("a pickle without tensors"),
-        Ok(_) => refused(format!("a pickle without tensors, which would import {}", list(&globals)))
-            .with_hint("nothing in it was run"),
+        Ok(_) => {
+            let imports = list(&globals);
+            refused(format!("a pickle without tensors that would import {imports}, which was not run"))
+        }
     }
 }
 
 fn read(bytes: Vec<u8>, globals: BTreeSet<String>) -> Result<Contents> {
     let limit = bytes.len().saturating_mul(MAX_EXPANSION);
     let unknown: BTreeSet<String> = globals.into_iter().filter(|name| !is_known(name)).collect();
-    let reader = PytorchReader::from_bytes(bytes, None).map_err(|error| {
-        let error = refused("damaged or unknown PyTorch file").with_source(error);
-        if unknown.is_empty() { error } else { error.with_hint(format!("it imports {}", list(&unknown))) }
-    })?;
+    let imports = match unknown.is_empty() {
+        true => String::new(),
+        false => format!(" that would import {}, which was not run", list(&unknown)),
+    };
+    let reader = PytorchReader::from_bytes(bytes, None)
+        .map_err(|error| refused(format!("damaged or unknown PyTorch file{imports}")).with_source(error))?;
     check_count(reader.len())?;
     let all: BTreeMap<String, Tensor> = reader.into_tensors().into_iter().collect();
     let prefix = prefix(&all);
@@ -133,13 +180,7 @@ fn read(bytes: Vec<u8>, globals: BTreeSet<String>) -> Result<Contents> {
         }
     }
     if tensors.is_empty() {
-        let error = refused("a PyTorch file without tensors");
-        let unknown = list(&unknown);
-        return Err(if unknown.is_empty() {
-            error
-        } else {
-            error.with_hint(format!("it imports {unknown}"))
-        });
+        return Err(refused(format!("a PyTorch file without tensors{imports}")));
     }
     let mut unread: Vec<String> =
         unknown.into_iter().map(|name| format!("the Python object {name}")).collect();
@@ -166,7 +207,9 @@ fn prefix(tensors: &BTreeMap<String, Tensor>) -> String {
 
 fn is_known(name: &str) -> bool {
     KNOWN.contains(&name)
-        || name.strip_prefix("torch.").is_some_and(|name| name.ends_with("Storage") && !name.contains('.'))
+        || name.strip_prefix("torch.").is_some_and(|class| {
+            !class.contains('.') && (class.ends_with("Storage") || class.ends_with("Tensor"))
+        })
 }
 
 /// The first few, for a message.

@@ -7,12 +7,14 @@
 //! cache or in memory, and where there are few rows (7 x 7 pixels) waiting for them would take half of the time.
 //!
 //! Rows are taken in blocks whose input and output stay in the second-level cache while all panels of weights pass; where
-//! all weights fit the first level, in small blocks whose output is still there when its next columns come.
+//! all weights fit the first level, in small blocks whose output is still there when its next columns come. Long rows are
+//! taken in pieces, so that a panel's piece and the block's stay in that cache together; the sums wait in the output.
 
 use std::arch::x86_64::*;
 
 use crate::epilogue::Epilogue;
 use crate::gemm::wide_panel;
+use crate::int8::matrix::shares;
 use crate::isa::{Isa, Level};
 
 const LANES: usize = 16;
@@ -26,6 +28,12 @@ const REACH: usize = 3;
 
 /// Input and output values of a block of rows: 256 KiB.
 const BLOCK: usize = 64 * 1024;
+
+/// The fewest rows of a block, if there are as many: each block reads all the weights.
+const LEAST: usize = 4 * ROWS[1];
+
+/// The longest piece of a row: a panel of 32 columns of it has 160 KiB.
+const PIECE: usize = 1280;
 
 /// Weights that stay in the first-level cache: 24 KiB.
 const FEW_WEIGHTS: usize = 6 * 1024;
@@ -43,21 +51,23 @@ pub(crate) fn matrix_product(
     let columns = epilogue.bias.len();
     let rows = output.len().checked_div(columns).unwrap_or(0);
     let few = weights.len() <= FEW_WEIGHTS;
-    let block = if few { 4 * ROWS[1] } else { (BLOCK / (depth + columns)).next_multiple_of(ROWS[1]) };
-    let source = Source { row: depth, runs: 1, run: 0, length: depth, skip: 0 };
-    let mut from = 0;
-    while from < rows {
-        let count = block.min(rows - from);
-        let mut column = 0;
-        while column < columns {
-            let panel = Panel::new(column, depth, weights, epilogue, columns);
-            let at = from * columns + column;
-            let residual = epilogue.residual.map(|all| &all[at..]);
-            // SAFETY: the assertion above: this processor has AVX-512.
-            unsafe { rows_of(count, &source, &input[from * depth..], &panel, residual, &mut output[at..]) };
-            column += panel.columns();
+    let block = if few { LEAST } else { (BLOCK / (depth + columns)).next_multiple_of(ROWS[1]).max(LEAST) };
+    for (from, count) in shares(rows, block) {
+        // A row without values is one piece, which has none.
+        for (start, length) in shares(depth, PIECE).chain((depth == 0).then_some((0, 0))) {
+            let source = Source { row: depth, runs: 1, run: 0, length, skip: 0 };
+            let part = Part { is_first: start == 0, is_last: start + length == depth };
+            let mut column = 0;
+            while column < columns {
+                let panel = Panel::new(column, depth, weights, epilogue, columns).part(start, length, part);
+                let at = from * columns + column;
+                let residual = epilogue.residual.map(|all| &all[at..]);
+                let input = &input[from * depth + start..];
+                // SAFETY: the assertion above: this processor has AVX-512.
+                unsafe { rows_of(count, &source, input, &panel, residual, &mut output[at..]) };
+                column += panel.columns();
+            }
         }
-        from += count;
     }
 }
 
@@ -74,9 +84,19 @@ pub(super) struct Source {
     pub(super) skip: usize,
 }
 
+/// Which part of the rows is multiplied: the first begins with bias and residual, the last ends with the activation.
+#[derive(Clone, Copy, Debug)]
+struct Part {
+    is_first: bool,
+    is_last: bool,
+}
+
 /// The columns of the output that one panel makes, and what happens to them.
 pub(super) struct Panel<'a> {
     weights: &'a [f32],
+    /// Values from the start of `weights` to what is read after them.
+    next: usize,
+    part: Part,
     vectors: usize,
     /// From one row of the output to the next.
     stride: usize,
@@ -96,6 +116,8 @@ impl<'a> Panel<'a> {
         let width = wide_panel(columns - column);
         Panel {
             weights: &weights[column * depth..][..width * depth],
+            next: width * depth,
+            part: Part { is_first: true, is_last: true },
             vectors: width / LANES,
             stride,
             bias: &epilogue.bias[column..columns.min(column + width)],
@@ -106,6 +128,12 @@ impl<'a> Panel<'a> {
     /// The same without the first rows of weights.
     pub(super) fn starting_at(self, row: usize) -> Panel<'a> {
         Panel { weights: &self.weights[row * self.columns()..], ..self }
+    }
+
+    /// The same for a part of the rows.
+    fn part(self, start: usize, length: usize, part: Part) -> Panel<'a> {
+        let columns = self.columns();
+        Panel { weights: &self.weights[start * columns..][..length * columns], part, ..self }
     }
 
     /// Columns of packed weights.
@@ -141,7 +169,7 @@ pub(super) fn rows_of(
         let at = row * panel.stride;
         let residual = residual.map(|all| &all[at..]);
         let length = panel.weights.len();
-        let ahead = Ahead { from: length + tile * length / tiles, pace: panel.columns() / tiles };
+        let ahead = Ahead { from: panel.next + tile * length / tiles, pace: panel.columns() / tiles };
         tile_of_height(height, source, &input[row * source.row..], panel, ahead, residual, &mut output[at..]);
         row += height;
     }
@@ -197,7 +225,15 @@ fn tile<const R: usize, const V: usize>(
     });
     let mut next = panel.weights.as_ptr().wrapping_add(ahead.from);
     let mut sums = [bias; R];
-    if let Some(residual) = residual {
+    if !panel.part.is_first {
+        for (row, sums) in sums.iter_mut().enumerate() {
+            for (vector, sum) in sums.iter_mut().enumerate() {
+                let at = row * panel.stride + vector * LANES;
+                // SAFETY: up to `end`, asserted above; the mask leaves out what lies behind.
+                *sum = unsafe { _mm512_maskz_loadu_ps(masks[vector], output.as_ptr().wrapping_add(at)) };
+            }
+        }
+    } else if let Some(residual) = residual {
         for (row, sums) in sums.iter_mut().enumerate() {
             for (vector, sum) in sums.iter_mut().enumerate() {
                 let at = row * panel.stride + vector * LANES;
@@ -233,7 +269,8 @@ fn tile<const R: usize, const V: usize>(
             }
         }
     }
-    let (low, high) = (_mm512_set1_ps(panel.range.0), _mm512_set1_ps(panel.range.1));
+    let range = if panel.part.is_last { panel.range } else { (f32::NEG_INFINITY, f32::INFINITY) };
+    let (low, high) = (_mm512_set1_ps(range.0), _mm512_set1_ps(range.1));
     for (row, sums) in sums.iter().enumerate() {
         for (vector, sum) in sums.iter().enumerate() {
             let at = row * panel.stride + vector * LANES;
