@@ -25,12 +25,27 @@ const WIDEST: usize = crate::arch::avx512::int8_matrix::WIDEST;
 /// Bytes of input and output of a block of rows: they stay in the second-level cache while all weights pass.
 const BLOCK: usize = 384 * 1024;
 
+/// Weights that may pass for few rows, whose output and skip connection then lie close together.
+const FEW_WEIGHTS: usize = 64 * 1024;
+
+/// Rows of a block where there are few weights.
+const LEAST: usize = 4 * ROWS;
+
+/// Bytes of the next panel that a step asks for.
+const AHEAD: usize = 1024;
+
+/// Passes that together ask for all of the next panel: those of the first two blocks of rows over both halves of this one.
+const PASSES: usize = 4;
+
 /// Sums of a tile.
 const TILE: usize = ROWS * LANES;
 
-/// The sums of a block: tiles row by row.
-#[repr(align(64))]
-struct Sums([i32; 4 * TILE]);
+/// The sums of a block: tiles row by row; and what the sums of each column begin with.
+#[repr(C, align(64))]
+struct Sums {
+    tiles: [i32; 4 * TILE],
+    start: [i32; 2 * LANES],
+}
 
 /// Whether there are kernels for such rows.
 pub(crate) fn is_suited(grid: &Grid) -> bool {
@@ -50,8 +65,10 @@ pub(crate) fn matrix_product(isa: Isa, operands: &Operands<i8>, grid: &Grid, out
     );
     // SAFETY: the assertion above: this processor has tiles.
     let _configured = unsafe { Configured::new() };
-    let mut sums = Sums([0; 4 * TILE]);
-    let block = (BLOCK / (grid.distance + operands.columns)).next_multiple_of(2 * ROWS);
+    let mut sums = Sums { tiles: [0; 4 * TILE], start: [0; 2 * LANES] };
+    let few = operands.weights.len() <= FEW_WEIGHTS;
+    let block =
+        if few { LEAST } else { (BLOCK / (grid.distance + operands.columns)).next_multiple_of(2 * ROWS) };
     for start in (0..grid.places()).step_by(block) {
         let end = grid.places().min(start + block);
         for panel in operands.panels(LANES, WIDEST) {
@@ -68,13 +85,22 @@ pub(crate) fn matrix_product(isa: Isa, operands: &Operands<i8>, grid: &Grid, out
                         (false, true) => multiply_low::<LINE>,
                         (false, false) => multiply_low::<0>,
                     };
+                    let block = (row - start) / (2 * ROWS);
+                    let pass = vector + block;
+                    let ahead = if few || block >= PASSES / 2 {
+                        std::ptr::null()
+                    } else {
+                        panel.weights.as_ptr_range().end.wrapping_add(pass * panel.weights.len() / PASSES)
+                    };
+                    for (sum, start) in sums.start.iter_mut().zip(&panel.start[vector * LANES..]) {
+                        *sum = *start;
+                    }
                     // SAFETY: tiles are configured; input and weights reach as far as asserted above and seen to by `panels`.
                     unsafe {
                         let input = operands.input.as_ptr().add(first * grid.distance);
                         let weights = panel.weights.as_ptr().add(vector * LINE);
-                        let begin =
-                            panel.start[vector * LANES..][..LANES * if is_pair { 2 } else { 1 }].as_ptr();
-                        multiply(input, grid, weights, panel.vectors * LINE, begin, &mut sums);
+                        let factors = Factors { input, weights, distance: panel.vectors * LINE, ahead };
+                        multiply(&factors, grid, &mut sums);
                     }
                     let place = Place { first, rows, vector };
                     // SAFETY: the assertion above: who has AMX has AVX-512.
@@ -86,28 +112,30 @@ pub(crate) fn matrix_product(isa: Isa, operands: &Operands<i8>, grid: &Grid, out
     }
 }
 
-/// Multiplies 32 rows of input and 32 columns of weights, whose lines lie `distance` bytes apart. The second 16 columns are
-/// `SECOND` bytes behind the first: with 0 there are only 16, and their sums come twice. Every row of the sums begins as `start`,
-/// which is loaded as a tile whose rows lie at the same place.
+/// What a block multiplies.
+struct Factors {
+    input: *const u8,
+    weights: *const i8,
+    /// Bytes from one line of weights to the next.
+    distance: usize,
+    /// What is needed later, or null.
+    ahead: *const i8,
+}
+
+/// Multiplies 32 rows of input and 32 columns of weights. The second 16 columns are `SECOND` bytes behind the first: with 0 there
+/// are only 16, and their sums come twice. The sums begin as `sums.start`, read as a tile whose rows lie at the same place.
 ///
 /// # Safety
 /// Tiles are configured; all rows and lines can be read.
-unsafe fn multiply_tall<const SECOND: usize>(
-    input: *const u8,
-    grid: &Grid,
-    weights: *const i8,
-    distance: usize,
-    start: *const i32,
-    sums: &mut Sums,
-) {
-    // SAFETY: as the caller promises; `sums` has room for four tiles.
+unsafe fn multiply_tall<const SECOND: usize>(factors: &Factors, grid: &Grid, sums: &mut Sums) {
+    // SAFETY: as the caller promises; `sums` has room for four tiles. Asking for lines reads none.
     unsafe {
         asm!(
             "xor {step:e}, {step:e}",
-            "tileloadd tmm0, [{start} + {step}]",
-            "tileloadd tmm1, [{start} + {step} + {second}]",
-            "tileloadd tmm2, [{start} + {step}]",
-            "tileloadd tmm3, [{start} + {step} + {second}]",
+            "tileloadd tmm0, [{sums} + {step} + {start}]",
+            "tileloadd tmm1, [{sums} + {step} + {start} + {second}]",
+            "tileloadd tmm2, [{sums} + {step} + {start}]",
+            "tileloadd tmm3, [{sums} + {step} + {start} + {second}]",
             "2:",
             "mov {step}, {steps}",
             "3:",
@@ -118,6 +146,26 @@ unsafe fn multiply_tall<const SECOND: usize>(
             "tileloadd tmm5, [{lower} + {row}]",
             "tdpbusd tmm1, tmm4, tmm7",
             "tdpbusd tmm2, tmm5, tmm6",
+            "test {ahead}, {ahead}",
+            "jz 4f",
+            "prefetcht1 [{ahead} + 0]",
+            "prefetcht1 [{ahead} + 64]",
+            "prefetcht1 [{ahead} + 128]",
+            "prefetcht1 [{ahead} + 192]",
+            "prefetcht1 [{ahead} + 256]",
+            "prefetcht1 [{ahead} + 320]",
+            "prefetcht1 [{ahead} + 384]",
+            "prefetcht1 [{ahead} + 448]",
+            "prefetcht1 [{ahead} + 512]",
+            "prefetcht1 [{ahead} + 576]",
+            "prefetcht1 [{ahead} + 640]",
+            "prefetcht1 [{ahead} + 704]",
+            "prefetcht1 [{ahead} + 768]",
+            "prefetcht1 [{ahead} + 832]",
+            "prefetcht1 [{ahead} + 896]",
+            "prefetcht1 [{ahead} + 960]",
+            "add {ahead}, {piece}",
+            "4:",
             "tdpbusd tmm3, tmm5, tmm7",
             "add {upper}, {line}",
             "add {lower}, {line}",
@@ -133,18 +181,20 @@ unsafe fn multiply_tall<const SECOND: usize>(
             "tilestored [{sums} + {step} + {tile}], tmm1",
             "tilestored [{sums} + {step} + 2 * {tile}], tmm2",
             "tilestored [{sums} + {step} + 3 * {tile}], tmm3",
-            upper = inout(reg) input => _,
-            lower = inout(reg) input.wrapping_add(ROWS * grid.distance) => _,
+            upper = inout(reg) factors.input => _,
+            lower = inout(reg) factors.input.wrapping_add(ROWS * grid.distance) => _,
             row = in(reg) grid.distance,
-            weights = inout(reg) weights => _,
-            distance = in(reg) distance,
-            pace = in(reg) ROWS * distance,
+            weights = inout(reg) factors.weights => _,
+            distance = in(reg) factors.distance,
+            pace = in(reg) ROWS * factors.distance,
+            ahead = inout(reg) factors.ahead => _,
+            piece = const AHEAD,
             step = out(reg) _,
             steps = in(reg) grid.length / LINE,
             runs = inout(reg) grid.runs => _,
             skip = in(reg) grid.run.wrapping_sub(grid.length),
-            start = in(reg) start,
-            sums = in(reg) sums.0.as_mut_ptr(),
+            start = const 4 * TILE * size_of::<i32>(),
+            sums = in(reg) &raw mut *sums,
             second = const SECOND,
             line = const LINE,
             tile = const TILE * size_of::<i32>(),
@@ -157,20 +207,13 @@ unsafe fn multiply_tall<const SECOND: usize>(
 ///
 /// # Safety
 /// As for `multiply_tall`.
-unsafe fn multiply_low<const SECOND: usize>(
-    input: *const u8,
-    grid: &Grid,
-    weights: *const i8,
-    distance: usize,
-    start: *const i32,
-    sums: &mut Sums,
-) {
+unsafe fn multiply_low<const SECOND: usize>(factors: &Factors, grid: &Grid, sums: &mut Sums) {
     // SAFETY: as the caller promises; `sums` has room for two tiles.
     unsafe {
         asm!(
             "xor {step:e}, {step:e}",
-            "tileloadd tmm0, [{start} + {step}]",
-            "tileloadd tmm1, [{start} + {step} + {second}]",
+            "tileloadd tmm0, [{sums} + {step} + {start}]",
+            "tileloadd tmm1, [{sums} + {step} + {start} + {second}]",
             "2:",
             "mov {step}, {steps}",
             "3:",
@@ -189,17 +232,17 @@ unsafe fn multiply_low<const SECOND: usize>(
             "mov {step}, {line}",
             "tilestored [{sums} + {step}], tmm0",
             "tilestored [{sums} + {step} + {tile}], tmm1",
-            upper = inout(reg) input => _,
+            upper = inout(reg) factors.input => _,
             row = in(reg) grid.distance,
-            weights = inout(reg) weights => _,
-            distance = in(reg) distance,
-            pace = in(reg) ROWS * distance,
+            weights = inout(reg) factors.weights => _,
+            distance = in(reg) factors.distance,
+            pace = in(reg) ROWS * factors.distance,
             step = out(reg) _,
             steps = in(reg) grid.length / LINE,
             runs = inout(reg) grid.runs => _,
             skip = in(reg) grid.run.wrapping_sub(grid.length),
-            start = in(reg) start,
-            sums = in(reg) sums.0.as_mut_ptr(),
+            start = const 4 * TILE * size_of::<i32>(),
+            sums = in(reg) &raw mut *sums,
             second = const SECOND,
             line = const LINE,
             tile = const TILE * size_of::<i32>(),
@@ -251,7 +294,7 @@ fn finish(
     });
     let output = output.as_mut_ptr();
     for row in (0..place.rows).step_by(2) {
-        let sums = &sums.0[row / ROWS * 2 * TILE + row % ROWS * LANES..][..TILE + 2 * LANES];
+        let sums = &sums.tiles[row / ROWS * 2 * TILE + row % ROWS * LANES..][..TILE + 2 * LANES];
         let mut places = [at; 2];
         let mut masks = [mask; 2];
         for (place, mask) in places.iter_mut().zip(&mut masks) {
