@@ -5,7 +5,7 @@
 //!     cargo run --release -p topwork --example resnet50_speed -- BACKBONE int8|f32 turns     # for measurements/resnet50_speed.py
 //!     cargo run --release -p topwork --example resnet50_speed -- BACKBONE int8|f32 layers    # milliseconds by layer, one thread
 //!
-//! `BACKBONE` is `resnet50_torchvision` or another row with PyTorch's names, or one with weights of its own (`efficientnet-lite0`). With `turns`, each line of standard input is a number of
+//! `BACKBONE` is `resnet50_torchvision` or another row with PyTorch's names, or one with weights of its own (`efficientnet_lite0`). With `turns`, each line of standard input is a number of
 //! seconds, answered by a line with the images a second of that time; `TOPWORK_ISA` names an instruction set.
 #![allow(clippy::print_stdout, reason = "a program")]
 
