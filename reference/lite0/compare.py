@@ -1,11 +1,12 @@
 """Holds topwork's f32 network against the original PyTorch package on 1,000 photos, from the repository's root:
 
     python reference/lite0/compare.py                         # builds and runs topwork's example features_from_pixels
+    python reference/lite0/compare.py --network lite2          # EfficientNet-Lite2, with the published checkpoint in both
     python reference/lite0/compare.py --program "PROGRAM …"    # any program that speaks the same protocol
     python reference/lite0/compare.py --stand-in stored        # PyTorch itself instead, to see what storing the weights alone does
 
-Pillow decodes and resizes each photo as the weights' record says, and both networks get the same u8 pixels. The program
-reads photos from standard input (224 x 224 x 3 bytes each, rows of R, G, B) until its end, and writes for each 1,280
+Pillow decodes and resizes each photo as the weights want it, and both networks get the same u8 pixels. The program reads
+photos from standard input (height x width x 3 bytes each, rows of R, G, B) until its end, and writes for each 1,280
 features and 1,000 logits, f32, little-endian, to standard output. Exit status 1 unless every photo's features agree to a
 cosine of .9999 and the largest logit is the same class on 999 of 1,000.
 
@@ -32,24 +33,24 @@ LEAST_EQUAL_SHARE = 0.999
 FEATURES, CLASSES = 1280, 1000
 FOLDER = original.REPOSITORY / "../shared/data/cats-and-dogs/test_set"
 PROGRAM = "cargo run --quiet --release -p topwork --example features_from_pixels f32"
+NETWORKS = {"lite0": original.LITE0, "lite2": original.LITE2}
 
 
-def pixels(path, preprocessing):
-    """One photo as the record says: shorter side resized, longer side rounded, centre crop."""
-    resize, crop = preprocessing["resize"], preprocessing["crop"]
-    side = resize["shorter_side"]
+def pixels(path, lite):
+    """One photo: the shorter side resized, bicubic, the longer side rounded, centre crop."""
+    side = lite.shorter_side
     with Image.open(path) as file:
         photo = ImageOps.exif_transpose(file).convert("RGB")
     shorter = min(photo.size)
     width, height = (side if length == shorter else round(length * side / shorter) for length in photo.size)
-    photo = photo.resize((width, height), Image.Resampling[resize["filter"].upper()])
-    left, top = (width - crop["width"]) // 2, (height - crop["height"]) // 2
-    return numpy.asarray(photo.crop((left, top, left + crop["width"], top + crop["height"])))
+    photo = photo.resize((width, height), Image.Resampling.BICUBIC)
+    left, top = (width - lite.input) // 2, (height - lite.input) // 2
+    return numpy.asarray(photo.crop((left, top, left + lite.input, top + lite.input)))
 
 
-def outputs_of_pytorch(weights, photos):
+def outputs_of_pytorch(lite, weights, photos):
     """[n, 1280 + 1000] from the package's network, as it is when it is built with its own defaults."""
-    model = original.network(weights, image_size=224)
+    model = lite.network(weights, image_size=lite.input)
     parts = []
     for start in range(0, len(photos), 50):
         inputs = original.tensor(photos[start : start + 50], torch.float32)
@@ -87,24 +88,31 @@ def agreement(title, found, expected):
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--network", choices=NETWORKS, default="lite0")
     parser.add_argument("--photos", type=Path, default=FOLDER)
     parser.add_argument("--limit", type=int, help="only the first N photos")
-    parser.add_argument("--program", default=PROGRAM)
+    parser.add_argument("--program", help=f"instead of {PROGRAM!r}")
     parser.add_argument("--stand-in", choices=["stored", "original"], help="PyTorch with these weights, no program")
     chosen = parser.parse_args()
+    lite = NETWORKS[chosen.network]
+    if chosen.stand_in == "stored" and lite is not original.LITE0:
+        parser.error("only Lite0's weights are stored in topwork")
 
     paths = sorted(path for path in chosen.photos.rglob("*.jpg") if path.is_file())[: chosen.limit]
     if not paths:
         sys.exit(f"{os.path.relpath(chosen.photos)}: no photos")
-    preprocessing = original.record()["preprocessing"]
-    photos = numpy.stack([pixels(path, preprocessing) for path in paths])
+    photos = numpy.stack([pixels(path, lite) for path in paths])
 
-    expected = outputs_of_pytorch(original.original_weights(), photos)
-    rounded = outputs_of_pytorch(original.stored_weights(), photos)
-    sufficient = agreement("PyTorch, stored weights / PyTorch, original weights", rounded, expected)
+    expected = outputs_of_pytorch(lite, lite.weights(), photos)
+    if lite is original.LITE0:
+        rounded = outputs_of_pytorch(lite, original.stored_weights(), photos)
+        sufficient = agreement("PyTorch, stored weights / PyTorch, original weights", rounded, expected)
     if chosen.stand_in is None:
-        found = outputs_of_program(chosen.program, photos)
-        agreement("the program / PyTorch, stored weights", found, rounded)
+        # Lite0's are in the program.
+        file = [] if lite is original.LITE0 else [lite.row, str(lite.checkpoint())]
+        found = outputs_of_program(chosen.program or shlex.join([*shlex.split(PROGRAM), *file]), photos)
+        if lite is original.LITE0:
+            agreement("the program / PyTorch, stored weights", found, rounded)
         sufficient = agreement("the program / PyTorch, original weights", found, expected)
     elif chosen.stand_in == "original":
         sufficient = agreement("PyTorch / itself", expected, expected)

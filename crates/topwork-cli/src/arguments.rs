@@ -31,8 +31,12 @@ pub(crate) enum Command {
     Check(Check),
     /// Run the whole line on pictures that are drawn on the spot
     Demo(Demo),
+    /// List the networks that give features, or the layers of one
+    Backbones(Backbones),
     /// Show or clear the store of features that photos already have
     Store(Store),
+    /// Show, fetch, add and check the weights of backbones that are not in the program
+    Weights(Weights),
     /// Measure how fast the line is, stage by stage, and how much of the machine's limit the network reaches
     Bench(Bench),
     /// Print a completion script for a shell
@@ -66,7 +70,9 @@ Examples:
   topwork train PHOTOS --folds 5                 every photo predicted by a classifier that never saw it
   topwork train PHOTOS --test OTHER --out run-2
   topwork train labels.csv --class-weight balanced
-  topwork train PHOTOS --head 1024,512,256,128   dense layers instead of logistic regression"
+  topwork train PHOTOS --head 1024,512,256,128   dense layers instead of logistic regression
+  topwork train PHOTOS --recipe notebook         as the well-known notebook on Keras' ResNet-50 does it
+  topwork train PHOTOS --recipe notebook --backbone efficientnet_lite0"
 )]
 pub(crate) struct Train {
     /// Folder or CSV of photos with their classes
@@ -77,36 +83,39 @@ pub(crate) struct Train {
     /// Folder for the results; one that is not empty is never overwritten
     #[arg(long, value_name = "RUN", default_value = "topwork-run")]
     pub(crate) out: PathBuf,
-    /// linear (logistic regression), or widths of dense layers
-    #[arg(long, value_name = "linear|N,N,…", default_value = "linear", value_parser = head)]
-    pub(crate) head: HeadChoice,
+    /// What holds where an option below is not given
+    #[arg(long, value_enum)]
+    pub(crate) recipe: Option<RecipeChoice>,
+    /// linear (logistic regression), or widths of dense layers [default: linear]
+    #[arg(long, value_name = "linear|N,N,…", value_parser = head)]
+    pub(crate) head: Option<HeadChoice>,
     /// Share of the training photos that is held out for validation
     #[arg(long, value_name = "SHARE", default_value = "0.15", value_parser = share, conflicts_with = "folds")]
     pub(crate) val: f64,
     /// Instead of one validation set: K folds, each predicted by a classifier trained on the others
     #[arg(long, value_name = "K", value_parser = clap::value_parser!(u16).range(2..=100))]
     pub(crate) folds: Option<u16>,
-    /// How validation photos are chosen
-    #[arg(long, value_enum, default_value_t = SplitChoice::Stratified, conflicts_with = "folds")]
-    pub(crate) split: SplitChoice,
+    /// How validation photos are chosen [default: stratified]
+    #[arg(long, value_enum, conflicts_with = "folds")]
+    pub(crate) split: Option<SplitChoice>,
     /// Seed of the split, the folds and the initial weights of dense layers
     #[arg(long, default_value_t = 42)]
     pub(crate) seed: u64,
     /// Weigh every class alike, however many photos it has
     #[arg(long, value_enum)]
     pub(crate) class_weight: Option<ClassWeightChoice>,
-    /// The network that gives the features
-    #[arg(long, value_name = "NAME", default_value = topwork::DEFAULT_BACKBONE, value_parser = backbone_names())]
-    pub(crate) backbone: String,
-    /// The arithmetic of the network
-    #[arg(long, value_enum, default_value_t = PrecisionChoice::Int8)]
-    pub(crate) precision: PrecisionChoice,
+    /// The network that gives the features [default: efficientnet_lite0]
+    #[arg(long, value_name = "NAME", value_parser = backbone_names())]
+    pub(crate) backbone: Option<String>,
+    /// The arithmetic of the network [default: int8]
+    #[arg(long, value_enum)]
+    pub(crate) precision: Option<PrecisionChoice>,
     /// Dense layers: most epochs
     #[arg(long, default_value_t = 100, value_parser = clap::value_parser!(u32).range(1..=100_000))]
     pub(crate) epochs: u32,
-    /// Dense layers: photos a step
-    #[arg(long, default_value_t = 32, value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
-    pub(crate) batch_size: u32,
+    /// Dense layers: photos a step [default: 32]
+    #[arg(long, value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
+    pub(crate) batch_size: Option<u32>,
     /// Dense layers: first learning rate
     #[arg(long, default_value_t = 0.001, value_parser = positive)]
     pub(crate) learning_rate: f64,
@@ -146,6 +155,7 @@ pub(crate) struct Evaluate {
 #[derive(Args)]
 #[command(after_help = "Examples:
   topwork predict elephant.jpg                           ImageNet's 1,000 classes, without training
+  topwork predict --backbone resnet50 elephant.jpg       the same by another network
   topwork predict --model topwork-run new.jpg FOLDER
   topwork predict --model topwork-run FOLDER --format csv --top 1 > answers.csv
   find . -name '*.jpg' | topwork predict --model topwork-run - --format json")]
@@ -153,6 +163,12 @@ pub(crate) struct Predict {
     /// A run folder, or the model file in it; without one, ImageNet's 1,000 classes
     #[arg(long, value_name = "RUN|FILE")]
     pub(crate) model: Option<PathBuf>,
+    /// Without a model: the network whose ImageNet classes are asked for [default: efficientnet_lite0]
+    #[arg(long, value_name = "NAME", value_parser = backbone_names(), conflicts_with = "model")]
+    pub(crate) backbone: Option<String>,
+    /// Without a model: the arithmetic of the network [default: int8 where its ranges are known, else f32]
+    #[arg(long, value_enum, conflicts_with = "model")]
+    pub(crate) precision: Option<PrecisionChoice>,
     /// Photos, folders, patterns like '*.jpg', or - for a list on standard input, a name a line
     #[arg(required = true, value_name = "PHOTO|FOLDER|-")]
     pub(crate) photos: Vec<PathBuf>,
@@ -201,6 +217,23 @@ pub(crate) struct Demo {
 
 #[derive(Args)]
 #[command(after_help = "Examples:
+  topwork backbones
+  topwork backbones --layers resnet50
+  topwork backbones --layers resnet50 --head 1024,512,256,128 --classes 2")]
+pub(crate) struct Backbones {
+    /// Show the layers of this one: sizes, parameters, frozen or trained
+    #[arg(long, value_name = "NAME", value_parser = backbone_names())]
+    pub(crate) layers: Option<String>,
+    /// Show also the layers of this head: linear, or widths of dense layers
+    #[arg(long, value_name = "linear|N,N,…", value_parser = head, requires = "layers")]
+    pub(crate) head: Option<HeadChoice>,
+    /// Classes that the head tells apart
+    #[arg(long, value_name = "N", default_value_t = 2, requires = "head", value_parser = clap::value_parser!(u32).range(2..))]
+    pub(crate) classes: u32,
+}
+
+#[derive(Args)]
+#[command(after_help = "Examples:
   topwork store size
   topwork store clear")]
 pub(crate) struct Store {
@@ -220,6 +253,100 @@ pub(crate) enum StoreAction {
     Size,
     /// Delete the store; no photo is touched
     Clear,
+}
+
+#[derive(Args)]
+#[command(
+    after_help = "Weights lie in the folder `weights` of the user's cache folder (TOPWORK_CACHE). Those that torch, Keras and
+Hugging Face have already fetched are used where they lie.
+
+Examples:
+  topwork weights list
+  topwork weights get resnet50
+  topwork weights add my.safetensors --backbone resnet50_torchvision
+  topwork weights verify"
+)]
+pub(crate) struct Weights {
+    #[command(subcommand)]
+    pub(crate) action: WeightsAction,
+}
+
+#[derive(Subcommand)]
+pub(crate) enum WeightsAction {
+    /// Show all known files: where they come from, and which of them are here
+    List(WeightsList),
+    /// Fetch a published file over HTTPS
+    Get(WeightsGet),
+    /// Keep a copy of a file for a backbone
+    Add(WeightsAdd),
+    /// Hash all files that are here again
+    Verify(WeightsVerify),
+}
+
+#[derive(Args)]
+#[command(after_help = "Examples:
+  topwork weights list
+  topwork weights list --format json")]
+pub(crate) struct WeightsList {
+    /// How the list is written to standard output
+    #[arg(long, value_enum, default_value_t = Figures::Text)]
+    pub(crate) format: Figures,
+}
+
+#[derive(Args)]
+#[command(
+    after_help = "Length and checksum must be the published ones, else nothing is kept. HTTPS_PROXY, ALL_PROXY and NO_PROXY are
+respected.
+
+Examples:
+  topwork weights get resnet50
+  topwork weights get resnet50_torchvision_v2"
+)]
+pub(crate) struct WeightsGet {
+    /// A backbone, or a file of `topwork weights list`
+    pub(crate) name: String,
+    /// Only the result and what went wrong
+    #[arg(long, short)]
+    pub(crate) quiet: bool,
+}
+
+#[derive(Args)]
+#[command(
+    after_help = "The file is recognised by its content. Published files find their backbone by themselves. The file that was added
+last is the one that the backbone's name stands for; models that stand on an earlier one still find it.
+
+Examples:
+  topwork weights add resnet50-0676ba61.pth
+  topwork weights add my.safetensors --backbone resnet50_torchvision
+  topwork weights add my.pth --backbone resnet50_torchvision --calibrate PHOTOS"
+)]
+pub(crate) struct WeightsAdd {
+    /// A file of weights
+    pub(crate) file: PathBuf,
+    /// The network that they are for [default: the one for which the file was published]
+    #[arg(long, value_name = "NAME", value_parser = backbone_names())]
+    pub(crate) backbone: Option<String>,
+    /// Find the ranges of int8 on these photos now, instead of on those of the first training
+    #[arg(long, value_name = "PHOTO|FOLDER")]
+    pub(crate) calibrate: Option<PathBuf>,
+    /// Threads that look at these photos [default: one a core]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1024))]
+    pub(crate) threads: Option<u16>,
+    /// Only the result and what went wrong
+    #[arg(long, short)]
+    pub(crate) quiet: bool,
+}
+
+#[derive(Args)]
+#[command(after_help = "The exit status is 1 where a file changed or is missing.
+
+Examples:
+  topwork weights verify
+  topwork weights verify resnet50")]
+pub(crate) struct WeightsVerify {
+    /// A backbone [default: all]
+    #[arg(value_name = "NAME", value_parser = backbone_names())]
+    pub(crate) backbone: Option<String>,
 }
 
 #[derive(Args)]
@@ -267,7 +394,7 @@ pub(crate) struct Bench {
 pub(crate) enum Figures {
     /// Tables
     Text,
-    /// One JSON object, with times in milliseconds
+    /// JSON, with times in milliseconds
     Json,
 }
 
@@ -288,6 +415,12 @@ pub(crate) enum HeadChoice {
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, ValueEnum)]
+pub(crate) enum RecipeChoice {
+    /// resnet50 in f32, Keras' split, dense layers of 1024, 512, 256, 128, batches of 40
+    Notebook,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, ValueEnum)]
 pub(crate) enum SplitChoice {
     /// By class and seed
     Stratified,
@@ -301,7 +434,7 @@ pub(crate) enum ClassWeightChoice {
     Balanced,
 }
 
-#[derive(Clone, Copy, ValueEnum)]
+#[derive(Clone, Copy, Debug, PartialEq, ValueEnum)]
 pub(crate) enum PrecisionChoice {
     /// Bytes with exact sums: fast, and the same answers on every machine
     Int8,
@@ -402,7 +535,8 @@ mod tests {
     #[test]
     fn every_command_has_examples() {
         let command = Arguments::command();
-        for one in std::iter::once(&command).chain(command.get_subcommands()) {
+        let nested = command.get_subcommands().flat_map(|one| one.get_subcommands());
+        for one in std::iter::once(&command).chain(command.get_subcommands()).chain(nested) {
             let help = one.get_after_help().map(ToString::to_string).unwrap_or_default();
             assert!(help.contains("Examples:"), "{} --help has no examples", one.get_name());
         }

@@ -8,8 +8,10 @@ mod commands;
 mod failure;
 mod interrupt;
 mod pictures;
+mod recipe;
 mod results;
 mod run_folder;
+mod table;
 mod terminal;
 mod work;
 
@@ -30,7 +32,12 @@ fn main() -> ExitCode {
         Command::Evaluate(arguments) => !arguments.work.no_store,
         Command::Predict(arguments) => !arguments.work.no_store,
         Command::Demo(arguments) => !arguments.work.no_store,
-        Command::Check(_) | Command::Store(_) | Command::Bench(_) | Command::Completions(_) => false,
+        Command::Check(_)
+        | Command::Backbones(_)
+        | Command::Store(_)
+        | Command::Weights(_)
+        | Command::Bench(_)
+        | Command::Completions(_) => false,
     };
     let outcome = match arguments.command {
         Command::Train(arguments) => commands::train::run(&arguments),
@@ -38,7 +45,9 @@ fn main() -> ExitCode {
         Command::Predict(arguments) => commands::predict::run(&arguments),
         Command::Check(arguments) => commands::check::run(&arguments),
         Command::Demo(arguments) => commands::demo::run(&arguments),
+        Command::Backbones(arguments) => commands::backbones::run(&arguments),
         Command::Store(arguments) => commands::store::run(&arguments),
+        Command::Weights(arguments) => commands::weights::run(&arguments),
         Command::Bench(arguments) => commands::bench::run(&arguments),
         Command::Completions(arguments) => commands::completions::run(&arguments),
     };

@@ -322,6 +322,14 @@ impl Results {
         Ok(())
     }
 
+    /// The leading set's classification report and confusion matrix, laid out as scikit-learn and NumPy print them.
+    pub(crate) fn print_tables(&self, out: &mut impl Write) -> Result<(), Failure> {
+        let Some((_, evaluation)) = self.leading() else { return Ok(()) };
+        writeln!(out, "{}", report::classification_text(&evaluation.classification_report))?;
+        writeln!(out, "{}", report::confusion_array_text(&evaluation.confusion_matrix))?;
+        Ok(())
+    }
+
     /// A photo to try the classifier on, as an argument for a shell.
     pub(crate) fn example(&self) -> Option<&Path> {
         let (set, _) = self.leading()?;

@@ -4,11 +4,14 @@ use std::borrow::Cow;
 use std::path::Path;
 use std::time::Instant;
 
-use topwork::backbone;
+use topwork::backbone::{self, Arithmetic, Row};
 use topwork::dataset::name::visible;
 use topwork::features::extract::{Extraction, Run};
 use topwork::features::store::{self, Store};
-use topwork::{Error, ErrorKind, Extractor, Isa, Precision};
+use topwork::features::{self, CALIBRATION_PHOTOS};
+use topwork::network::Ranges;
+use topwork::weights::Cache;
+use topwork::{Error, ErrorKind, Extractor, Isa, Precision, Weights};
 
 use crate::arguments::Work;
 use crate::failure::Failure;
@@ -30,6 +33,46 @@ pub(crate) fn isa() -> Result<Isa, Failure> {
 /// The extractor on the backbone of that name.
 pub(crate) fn extractor(name: &str, precision: Precision) -> Result<Extractor, Failure> {
     Ok(Extractor::new(backbone::backbone(name, precision, isa()?)?))
+}
+
+/// The extractor on these weights. On bytes, weights from a file need ranges: those that are kept beside them, else such as these
+/// photos show, which are kept from then on.
+pub(crate) fn extractor_on(
+    row: &Row,
+    weights: &Weights,
+    precision: Precision,
+    photos: &[&Path],
+    work: &Work,
+    terminal: Terminal,
+) -> Result<Extractor, Failure> {
+    let isa = isa()?;
+    let ranges = match precision {
+        Precision::F32 => None,
+        Precision::Int8 => Some(match row.known_ranges(weights)? {
+            Some(ranges) => ranges,
+            None => calibrate(row, weights, photos, work.threads, terminal)?,
+        }),
+    };
+    let arithmetic = ranges.as_ref().map_or(Arithmetic::F32, Arithmetic::Int8);
+    Ok(Extractor::new(row.fit(weights, row.input, arithmetic, isa)?))
+}
+
+/// Finds the ranges of these weights on some of the photos, and keeps them beside the weights.
+pub(crate) fn calibrate(
+    row: &Row,
+    weights: &Weights,
+    photos: &[&Path],
+    threads: Option<u16>,
+    terminal: Terminal,
+) -> Result<Ranges, Failure> {
+    let looked_at = counted(photos.len().min(CALIBRATION_PHOTOS), "photo");
+    terminal.say(format!("finding the ranges of int8 for {} on {looked_at}", row.name));
+    let run = Run { threads: threads.map_or(0, usize::from), stop: interrupt::flag(), ..Run::default() };
+    let ranges = features::calibrate(row, weights, photos, isa()?, &run)?;
+    if let Err(error) = Cache::of_user().and_then(|cache| cache.keep_ranges(&ranges)) {
+        terminal.warn(format!("the ranges cannot be kept, and are looked for again next time: {error}"));
+    }
+    Ok(ranges)
 }
 
 /// The features of these files, with progress and what the store has to say.

@@ -9,6 +9,7 @@ use std::path::PathBuf;
 
 use common::{Place, shared_data};
 use topwork::Isa;
+use topwork::backbone::{BACKBONES, Origin};
 
 /// Files that a run leaves whose bytes may depend on photos and settings alone.
 const RESULTS: [&str; 6] =
@@ -74,4 +75,26 @@ fn the_precision_is_part_of_the_model_and_of_the_store_s_keys() {
     }
     let refused = place.run(&["train", "photos", "--precision", "int4"]).expect(2);
     assert!(refused.stderr.contains("int8") && refused.stderr.contains("f32"), "{}", refused.stderr);
+}
+
+/// The gate for weights from files: test accuracy on bytes within .003 of that in f32, both with 1,000 test photos.
+#[test]
+fn cached_weights_lose_little_on_bytes() {
+    let Some(data) = shared_data("cats-and-dogs") else { return };
+    for row in BACKBONES.iter().filter(|row| matches!(row.origin, Origin::File { .. })) {
+        let place = Place::new();
+        if !common::with_cached_weights(&place, row.name) {
+            continue;
+        }
+        let [int8, f32] = ["int8", "f32"].map(|precision| {
+            let data = data.to_str().unwrap();
+            let arguments =
+                ["train", data, "--backbone", row.name, "--precision", precision, "--out", precision];
+            place.run(&arguments).expect(0);
+            let metrics = place.json(&format!("{precision}/metrics.json"));
+            metrics["sets"]["test"]["accuracy"].as_f64().unwrap()
+        });
+        println!("{}: int8 {int8}, f32 {f32}", row.name);
+        assert!(int8 >= f32 - 0.003, "{}: int8 {int8}, f32 {f32}", row.name);
+    }
 }

@@ -37,7 +37,8 @@ fn main() -> Result<(), Box<dyn Error>> {
     let weights = row.weights()?;
     let reference = row.fit(&weights, row.input, Arithmetic::F32, isa)?;
     let pixels = chosen.iter().map(|path| pixels(path, &reference, isa)).collect::<Result<Vec<_>, _>>()?;
-    let calibration = Calibration::of(&reference.network, pixels.iter().map(Vec::as_slice));
+    let calibration =
+        Calibration::of(&reference.network, &pixels, std::thread::available_parallelism()?.into());
     let candidates = METHODS.map(|method| (method, ranges(&calibration, method, &reference)));
 
     let arguments: Vec<String> = std::env::args().skip(1).collect();

@@ -67,7 +67,7 @@ fn network(name: &str, precision: &str, isa: Isa) -> Result<Network, Box<dyn Err
         return Ok(float);
     }
     let images: Vec<Vec<u8>> = (0..2).map(|shift| image(&float, shift)).collect();
-    let calibration = Calibration::of(&float, images.iter().map(Vec::as_slice));
+    let calibration = Calibration::of(&float, &images, 1);
     let digest = blake3::Hash::from_bytes(weights.digest()).to_hex().to_string();
     let method = Method::MinMax;
     let ranges = Ranges::new(digest, method.as_str().into(), images.len(), calibration.ranges(method));

@@ -10,12 +10,12 @@ use std::path::{Path, PathBuf};
 use safetensors::{Dtype, SafeTensors, tensor::TensorView};
 use serde::{Deserialize, Serialize};
 
-use crate::backbone::{self, Backbone, ImageNet, SELF_TEST_HINT};
+use crate::backbone::{self, Arithmetic, Backbone, ImageNet, SELF_TEST_HINT};
 use crate::error::{Error, ErrorKind, Result};
 use crate::features::Extractor;
 use crate::features::extract::Seconds;
 use crate::head::{Head, Linear, NamedTensor};
-use crate::network::Precision;
+use crate::network::{Precision, Ranges};
 use crate::photo::Unreadable;
 use crate::preprocess::Preprocess;
 use crate::report::write_whole;
@@ -61,6 +61,10 @@ pub struct Record {
     /// Digest of the ranges between which its tensors are represented, hexadecimal; none in f32.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub ranges: Option<String>,
+    /// The ranges themselves, where they were found on photos of the user's: with them and the weights the model answers on
+    /// any machine. Those of embedded weights are in the program.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub calibration: Option<Ranges>,
     /// What the classifier was trained with.
     pub settings: serde_json::Value,
 }
@@ -72,6 +76,9 @@ pub struct BackboneRecord {
     pub name: String,
     /// BLAKE3 of the weights file, hexadecimal.
     pub digest: String,
+    /// Name of the published file that it is, where that is known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub source: Option<String>,
 }
 
 /// A head on a frozen backbone, with its classes: what answers "what is on this photo?".
@@ -145,11 +152,12 @@ impl Classifier {
     /// As [`Classifier::open`].
     pub fn from_bytes(bytes: &[u8], isa: Isa) -> Result<Classifier> {
         let (record, head, probe) = parse(bytes)?;
-        let backbone = backbone::backbone(&record.backbone.name, record.precision, isa).map_err(|error| {
-            Error::new(ErrorKind::Model, "the model stands on a backbone that is not here").with_source(error)
-        })?;
-        let extractor = Extractor::new(backbone);
-        let digest = weights_digest(&extractor);
+        let extractor = Extractor::new(backbone_of(&record, isa).map_err(|error| {
+            let hint = error.hint().map(str::to_owned);
+            let message = "the model stands on a backbone that is not here";
+            let error = Error::new(ErrorKind::Model, message).with_source(error);
+            hint.into_iter().fold(error, Error::with_hint)
+        })?);
         if record.ranges != ranges_digest(&extractor) {
             let message = format!(
                 "the model was trained with other ranges of int8: expected {:?}, found {:?}",
@@ -159,11 +167,9 @@ impl Classifier {
             return Err(Error::new(ErrorKind::Model, message)
                 .with_hint("train again, or use the version it came from"));
         }
-        if record.backbone.digest != digest || record.preprocess != *extractor.preprocess() {
-            let message = format!(
-                "the model was trained on other weights or another preprocessing of {}: expected weights {}, found {digest}",
-                record.backbone.name, record.backbone.digest
-            );
+        if record.preprocess != *extractor.preprocess() {
+            let message =
+                format!("the model was trained with another preprocessing of {}", record.backbone.name);
             return Err(Error::new(ErrorKind::Model, message)
                 .with_hint("train again, or use the version it came from"));
         }
@@ -247,21 +253,37 @@ fn record(extractor: &Extractor, classes: Vec<String>, settings: serde_json::Val
         wordnet_ids: Vec::new(),
         backbone: BackboneRecord {
             name: extractor.backbone().name.to_owned(),
-            digest: weights_digest(extractor),
+            digest: blake3::Hash::from_bytes(extractor.backbone().digest).to_hex().to_string(),
+            source: extractor.backbone().source.map(str::to_owned),
         },
         preprocess: extractor.preprocess().clone(),
         precision: extractor.precision(),
         ranges: ranges_digest(extractor),
+        calibration: extractor.backbone().ranges.clone().filter(|_| !extractor.backbone().is_embedded()),
         settings,
     }
 }
 
-fn weights_digest(extractor: &Extractor) -> String {
-    blake3::Hash::from_bytes(extractor.backbone().digest).to_hex().to_string()
+/// The network that a record names, on the weights and the ranges that it names.
+fn backbone_of(record: &Record, isa: Isa) -> Result<Backbone> {
+    let row = backbone::row(&record.backbone.name)?;
+    let digest = blake3::Hash::from_hex(&record.backbone.digest).map_err(|error| {
+        let message = format!("{:?} is no digest of weights", record.backbone.digest);
+        Error::new(ErrorKind::Model, message).with_source(error)
+    })?;
+    let weights = row.weights_of(digest.as_bytes(), record.backbone.source.as_deref())?;
+    match (&record.calibration, record.precision) {
+        (Some(ranges), Precision::Int8) => {
+            ranges.check()?;
+            row.fit(&weights, row.input, Arithmetic::Int8(ranges), isa)
+        }
+        _ => row.prepare(&weights, row.input, record.precision, isa),
+    }
 }
 
 fn ranges_digest(extractor: &Extractor) -> Option<String> {
-    extractor.backbone().ranges.map(|digest| blake3::Hash::from_bytes(digest).to_hex().to_string())
+    let ranges = extractor.backbone().ranges.as_ref()?;
+    Some(blake3::Hash::from_bytes(ranges.digest()).to_hex().to_string())
 }
 
 /// The model file of a run folder, or the path itself.

@@ -58,6 +58,7 @@
 //! ```
 
 mod error;
+mod folders;
 mod random;
 
 pub mod photo;

@@ -145,9 +145,11 @@ impl Preprocess {
         self.len() == 0
     }
 
-    /// What a photo's shorter side becomes at the least, for [`decode_for`](crate::photo::decode_for).
+    /// How long a photo's shorter side must be at the least, for [`decode_for`](crate::photo::decode_for). The nearest pixel is
+    /// one of the photo itself, so that none may be shrunk for it: then there is no limit.
     pub fn shorter(&self) -> u32 {
         match self.resize {
+            _ if self.filter == Filter::Nearest => u32::MAX,
             Resize::Shorter { size, .. } => size,
             // The photo's shorter side may become either.
             Resize::Exact { width, height } => width.max(height),
@@ -221,6 +223,7 @@ impl From<Filter> for resample::Filter {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::photo::{Limits, decode, decode_for};
 
     /// The record of EfficientNet-Lite0.
     fn lite0() -> Preprocess {
@@ -304,6 +307,22 @@ mod tests {
         let even = Preprocess { offset: Rounding::HalfEven, ..record };
         let row = |row: usize| &photo.pixels[(row * 6 + 2) * 3..(row * 6 + 5) * 3];
         assert_eq!(pixels(&even, &photo), [row(2), row(3)].concat());
+    }
+
+    #[test]
+    fn large_jpegs_are_decoded_whole_for_the_nearest_pixel_alone() {
+        let (width, height) = (1_800, 1_700);
+        let mut jpeg = Vec::new();
+        jpeg_encoder::Encoder::new(&mut jpeg, 90)
+            .encode(&photo(width, height).pixels, width as u16, height as u16, jpeg_encoder::ColorType::Rgb)
+            .unwrap();
+        let limits = Limits::default();
+        let decoded = |record: &Preprocess| decode_for(&jpeg, &limits, record.shorter()).unwrap();
+        let exact = Preprocess { resize: Resize::Exact { width: 224, height: 224 }, ..lite0() };
+        let shrunk = decoded(&exact);
+        assert_eq!((shrunk.width, shrunk.height), (width / 4, height / 4));
+        let nearest = decoded(&Preprocess { filter: Filter::Nearest, ..exact });
+        assert_eq!(nearest, decode(&jpeg, &limits).unwrap());
     }
 
     #[test]

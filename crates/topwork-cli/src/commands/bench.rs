@@ -17,6 +17,7 @@ use topwork::{Error, ErrorKind};
 use crate::arguments::{Bench, Figures};
 use crate::failure::{Failure, Outcome};
 use crate::interrupt;
+use crate::table::{self, Side};
 use crate::work;
 
 const SECONDS: f64 = 2.0;
@@ -72,18 +73,7 @@ impl Report {
 
     /// Rows of cells: the first column to the left, the others to the right.
     fn table(&mut self, rows: &[Vec<String>]) {
-        let columns = rows.iter().map(Vec::len).max().unwrap_or(0);
-        let width = |column: usize| {
-            rows.iter().filter_map(|row| Some(row.get(column)?.chars().count())).max().unwrap_or(0)
-        };
-        let widths: Vec<usize> = (0..columns).map(width).collect();
-        for row in rows {
-            let cells = row.iter().zip(&widths).enumerate().map(|(column, (cell, &width))| match column {
-                0 => format!("  {cell:<width$}"),
-                _ => format!("  {cell:>width$}"),
-            });
-            self.line(cells.collect::<String>());
-        }
+        self.text += &table::text(rows, &[Side::Left]);
     }
 }
 

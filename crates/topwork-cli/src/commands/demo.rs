@@ -6,7 +6,7 @@ use std::path::Path;
 use jpeg_encoder::{ColorType, Encoder};
 use topwork::{Error, ErrorKind, report};
 
-use crate::arguments::{ConflictsChoice, Demo, HeadChoice, PrecisionChoice, SplitChoice, Train, Work};
+use crate::arguments::{ConflictsChoice, Demo, Train, Work};
 use crate::commands::train::train;
 use crate::failure::{Failure, Outcome};
 use crate::pictures::{Kind, SIDE, draw};
@@ -41,16 +41,17 @@ pub(crate) fn run(arguments: &Demo) -> Result<Outcome, Failure> {
         data: photos,
         test: None,
         out: folder.path().join("run"),
-        head: HeadChoice::Linear,
+        recipe: None,
+        head: None,
         val: 0.15,
         folds: None,
-        split: SplitChoice::Stratified,
+        split: None,
         seed: 42,
         class_weight: None,
-        precision: PrecisionChoice::Int8,
-        backbone: topwork::DEFAULT_BACKBONE.to_owned(),
+        precision: None,
+        backbone: None,
         epochs: 100,
-        batch_size: 32,
+        batch_size: None,
         learning_rate: 0.001,
         max_skipped: 0.0,
         conflicts: ConflictsChoice::Error,

@@ -5,8 +5,9 @@ use std::io::{BufRead, BufWriter, Read, Write};
 use std::path::{Path, PathBuf};
 
 use serde_json::json;
+use topwork::backbone::{self, Arithmetic};
 use topwork::dataset::{folder, name};
-use topwork::{Classifier, Error, ErrorKind, Precision, backbone};
+use topwork::{Classifier, Error, ErrorKind, Precision};
 
 use crate::arguments::{Format, Predict};
 use crate::failure::{Failure, Outcome};
@@ -52,7 +53,15 @@ fn open(arguments: &Predict, terminal: Terminal) -> Result<Classifier, Failure> 
         message += &format!("; for your classifier add --model {}", shell_quoted(&run));
     }
     terminal.say(message);
-    Ok(Classifier::imagenet(backbone::backbone(topwork::DEFAULT_BACKBONE, Precision::default(), isa)?)?)
+    let row = backbone::row(arguments.backbone.as_deref().unwrap_or(topwork::DEFAULT_BACKBONE))?;
+    let weights = row.weights()?;
+    let ranges = match arguments.precision.map(Precision::from) {
+        Some(Precision::F32) => None,
+        Some(Precision::Int8) => Some(row.ranges_of(&weights)?),
+        None => row.known_ranges(&weights)?,
+    };
+    let arithmetic = ranges.as_ref().map_or(Arithmetic::F32, Arithmetic::Int8);
+    Ok(Classifier::imagenet(row.fit(&weights, row.input, arithmetic, isa)?)?)
 }
 
 /// The newest run folder of the default name in the current folder.

@@ -1,5 +1,8 @@
 //! `topwork train`: photos with classes → features → split → head → evaluation → a run folder.
 
+mod epochs;
+mod head;
+
 use std::io::Write;
 use std::path::Path;
 
@@ -7,16 +10,13 @@ use serde_json::json;
 use topwork::dataset::split::{Conflicts, Rule, Split, split};
 use topwork::dataset::{self, Dataset, Set};
 use topwork::features::extract::Extraction;
-use topwork::head::Head;
-use topwork::train::{
-    ClassWeight, DenseSettings, Examples, Folds, History, StrengthChoice, cross_validate, fit_dense,
-    stratified_folds, train_linear,
-};
-use topwork::{Classifier, Error, ErrorKind};
+use topwork::train::{ClassWeight, Examples};
+use topwork::{Classifier, Error, ErrorKind, backbone};
 
-use crate::arguments::{ClassWeightChoice, ConflictsChoice, HeadChoice, SplitChoice, Train};
+use self::head::{Trained, class_weight, train_head};
+use crate::arguments::{ConflictsChoice, HeadChoice, RecipeChoice, SplitChoice, Train};
 use crate::failure::{Failure, Outcome};
-use crate::interrupt;
+use crate::recipe::Recipe;
 use crate::results::{Results, Skips};
 use crate::run_folder::RunFolder;
 use crate::terminal::Terminal;
@@ -37,23 +37,30 @@ pub(crate) fn run(arguments: &Train) -> Result<Outcome, Failure> {
 pub(crate) fn train(arguments: &Train) -> Result<(Outcome, std::path::PathBuf), Failure> {
     let terminal = Terminal::new(arguments.work.quiet);
     let mut stopwatch = Stopwatch::start();
-    let extractor = work::extractor(&arguments.backbone, arguments.precision.into())?;
+    let recipe = Recipe::of(arguments);
+    let row = backbone::row(&recipe.backbone)?;
+    let weights = row.weights()?;
     stopwatch.stage("weights");
     let dataset = list(&arguments.data, arguments.test.as_deref(), terminal)?;
     stopwatch.stage("list");
+    let precision = recipe.precision.into();
+    let photos = training_paths(&dataset);
+    let extractor = work::extractor_on(row, &weights, precision, &photos, &arguments.work, terminal)?;
+    drop(weights);
+    stopwatch.stage("network");
 
     let folder = RunFolder::reserve(&arguments.out)?;
     let extraction = work::extract(&extractor, &paths(&dataset), &arguments.work, terminal)?;
     stopwatch.stage("features");
 
-    let split = split_photos(arguments, &dataset, &extraction, terminal)?;
+    let split = split_photos(arguments, &recipe, &dataset, &extraction, terminal)?;
     let examples = examples(&dataset, &split, &extraction)?;
     let photos = counted(examples.training.len(), "photo");
     terminal.say(format!("training the head on {photos} of {}", counted(dataset.classes.len(), "class")));
-    let trained = train_head(arguments, &examples, terminal)?;
+    let trained = train_head(arguments, &recipe, &examples, terminal)?;
     stopwatch.stage("head");
 
-    let settings = settings(arguments, &trained);
+    let settings = settings(arguments, &recipe, &trained);
     let skips = Skips::new(&dataset, &extraction, &split);
     let mut results = Results::new(&dataset.classes, arguments.seed);
     if let Some(folds) = &trained.folds {
@@ -91,7 +98,7 @@ pub(crate) fn train(arguments: &Train) -> Result<(Outcome, std::path::PathBuf), 
         settings["head"].as_str().unwrap_or("dense layers"),
         classifier.record().backbone.name
     );
-    page.history_step = if arguments.head == HeadChoice::Linear { "iteration" } else { "epoch" }.to_owned();
+    page.history_step = if recipe.head == HeadChoice::Linear { "iteration" } else { "epoch" }.to_owned();
     page.history = Some(trained.history);
     page.strength = trained.strength.clone();
     results.finish(
@@ -107,6 +114,9 @@ pub(crate) fn train(arguments: &Train) -> Result<(Outcome, std::path::PathBuf), 
 
     let path = folder.finish();
     let mut out = std::io::stdout().lock();
+    if arguments.recipe == Some(RecipeChoice::Notebook) {
+        results.print_tables(&mut out)?;
+    }
     results.print(&mut out, &skips, stopwatch.stages(), &path)?;
     let example = results.example().map_or_else(|| "PHOTO".to_owned(), work::shell_quoted);
     writeln!(out, "next: topwork predict --model {} {example}", work::shell_quoted(&path))?;
@@ -141,6 +151,12 @@ pub(crate) fn paths(dataset: &Dataset) -> Vec<&Path> {
     dataset.samples.iter().map(|sample| sample.path.as_path()).collect()
 }
 
+/// The files that may be looked at before there is a split: those of no test set.
+fn training_paths(dataset: &Dataset) -> Vec<&Path> {
+    let samples = dataset.samples.iter().filter(|sample| sample.set != Some(Set::Test));
+    samples.map(|sample| sample.path.as_path()).collect()
+}
+
 /// What identical photos in two classes are.
 pub(crate) fn conflicts(choice: ConflictsChoice) -> Conflicts {
     match choice {
@@ -151,11 +167,12 @@ pub(crate) fn conflicts(choice: ConflictsChoice) -> Conflicts {
 
 fn split_photos(
     arguments: &Train,
+    recipe: &Recipe,
     dataset: &Dataset,
     extraction: &Extraction,
     terminal: Terminal,
 ) -> Result<Split, Failure> {
-    let rule = match (arguments.folds, arguments.split) {
+    let rule = match (arguments.folds, recipe.split) {
         (Some(_), _) => Rule::AllTrain,
         (None, SplitChoice::Stratified) => Rule::Stratified { share: arguments.val, seed: arguments.seed },
         (None, SplitChoice::Keras) => Rule::Keras { share: arguments.val },
@@ -204,133 +221,8 @@ pub(crate) fn row_of(extraction: &Extraction, index: usize) -> Result<usize, Fai
     })
 }
 
-/// A head and how it came about.
-struct Trained {
-    head: Head,
-    history: History,
-    strength: Option<StrengthChoice>,
-    folds: Option<FoldPredictions>,
-}
-
-/// Out-of-fold predictions for every training photo.
-struct FoldPredictions {
-    folds: Folds,
-    /// N × K.
-    probabilities: Vec<f64>,
-    /// C of each fold; empty for dense layers.
-    strengths: Vec<f64>,
-}
-
-/// Folds with every class in each, or an error that says how many there can be.
-fn folds(training: &Examples, count: usize, seed: u64) -> Result<Folds, Failure> {
-    let smallest = training.class_counts().into_iter().min().unwrap_or(0);
-    stratified_folds(training.labels(), training.classes(), count, seed)
-        .filter(|folds| folds.count == count)
-        .ok_or_else(|| {
-            let message = format!("{count} folds, but the smallest class has {}", counted(smallest, "photo"));
-            Error::new(ErrorKind::Configuration, message)
-                .with_hint("give --folds a smaller number, or more photos of that class")
-                .into()
-        })
-}
-
-fn class_weight(arguments: &Train) -> ClassWeight {
-    match arguments.class_weight {
-        None => ClassWeight::Equal,
-        Some(ClassWeightChoice::Balanced) => ClassWeight::Balanced,
-    }
-}
-
-fn train_head(arguments: &Train, examples: &SplitExamples, terminal: Terminal) -> Result<Trained, Failure> {
-    let training = &examples.training;
-    let validation = examples.validation.as_ref();
-    let weight = class_weight(arguments);
-    let threads = match arguments.work.threads {
-        Some(threads) => usize::from(threads),
-        None => std::thread::available_parallelism().map_or(1, usize::from),
-    };
-    let stop = &interrupt::requested;
-    let folds = match arguments.folds {
-        None => None,
-        Some(count) => Some(folds(training, usize::from(count), arguments.seed)?),
-    };
-    match &arguments.head {
-        HeadChoice::Linear => {
-            let folds = match folds {
-                None => None,
-                Some(folds) => {
-                    terminal.say(format!("training {} heads, each without one fold", folds.count));
-                    let found = cross_validate(training, &folds, weight, arguments.seed, threads, stop)?;
-                    let strengths = found.choices.iter().map(|choice| choice.strength).collect();
-                    Some(FoldPredictions { folds, probabilities: found.probabilities, strengths })
-                }
-            };
-            let (fit, choice) = train_linear(training, validation, weight, arguments.seed, threads, stop)?;
-            if choice.folds.is_none() {
-                terminal.warn(format!(
-                    "too few photos of a class to choose the strength of the penalty: C = {}",
-                    choice.strength
-                ));
-            }
-            let head = Head::Linear(fit.head);
-            Ok(Trained { head, history: fit.history, strength: Some(choice), folds })
-        }
-        HeadChoice::Dense(layers) => dense(arguments, layers, examples, folds, weight, threads, terminal),
-    }
-}
-
-fn dense(
-    arguments: &Train,
-    layers: &[usize],
-    examples: &SplitExamples,
-    folds: Option<Folds>,
-    class_weight: ClassWeight,
-    threads: usize,
-    terminal: Terminal,
-) -> Result<Trained, Failure> {
-    let settings = DenseSettings {
-        layers: layers.to_vec(),
-        epochs: arguments.epochs as usize,
-        batch_size: arguments.batch_size as usize,
-        learning_rate: arguments.learning_rate,
-        class_weight,
-        seed: arguments.seed,
-        ..DenseSettings::default()
-    };
-    let stop = &interrupt::requested;
-    let training = &examples.training;
-    let mut predictions = None;
-    if let Some(folds) = folds {
-        let mut probabilities = vec![0.0; training.len() * training.classes()];
-        for fold in 0..folds.count {
-            terminal.say(format!("fold {} of {}", fold + 1, folds.count));
-            let others = training.select(&folds.positions(fold, false));
-            // Without a validation set the last epoch counts; the held-out fold must not choose it.
-            let fit = fit_dense(&others, None, &settings, threads, &mut |_| {}, stop)?;
-            let head = Head::Dense(fit.head);
-            for position in folds.positions(fold, true) {
-                let row = head.probabilities(training.row(position));
-                probabilities[position * row.len()..][..row.len()].copy_from_slice(&row);
-            }
-        }
-        predictions = Some(FoldPredictions { folds, probabilities, strengths: Vec::new() });
-    }
-    let mut line = |epoch: &topwork::train::Epoch| terminal.say(epoch_line(epoch));
-    let fit = fit_dense(training, examples.validation.as_ref(), &settings, threads, &mut line, stop)?;
-    Ok(Trained { head: Head::Dense(fit.head), history: fit.history, strength: None, folds: predictions })
-}
-
-fn epoch_line(epoch: &topwork::train::Epoch) -> String {
-    let mut line =
-        format!("epoch {:>3}  loss {:.4}  accuracy {:.4}", epoch.epoch, epoch.loss, epoch.accuracy);
-    if let (Some(loss), Some(accuracy)) = (epoch.val_loss, epoch.val_accuracy) {
-        line += &format!("  val_loss {loss:.4}  val_accuracy {accuracy:.4}");
-    }
-    line + &format!("  learning_rate {:.0e}", epoch.learning_rate)
-}
-
 /// What the result depends on, as it is saved in the model and in `run.json`.
-fn settings(arguments: &Train, trained: &Trained) -> serde_json::Value {
+fn settings(arguments: &Train, recipe: &Recipe, trained: &Trained) -> serde_json::Value {
     let mut settings = json!({
         "class_weight": if class_weight(arguments) == ClassWeight::Balanced { "balanced" } else { "equal" },
         "seed": arguments.seed,
@@ -340,16 +232,16 @@ fn settings(arguments: &Train, trained: &Trained) -> serde_json::Value {
         None => {
             settings["validation_share"] = json!(arguments.val);
             settings["split"] =
-                json!(if arguments.split == SplitChoice::Keras { "keras" } else { "stratified" });
+                json!(if recipe.split == SplitChoice::Keras { "keras" } else { "stratified" });
         }
     }
-    match &arguments.head {
+    match &recipe.head {
         HeadChoice::Linear => settings["head"] = json!("logistic regression"),
         HeadChoice::Dense(layers) => {
             settings["head"] = json!("dense layers");
             settings["layers"] = json!(layers);
             settings["epochs"] = json!(arguments.epochs);
-            settings["batch_size"] = json!(arguments.batch_size);
+            settings["batch_size"] = json!(recipe.batch_size);
             settings["learning_rate"] = json!(arguments.learning_rate);
             settings["best_epoch"] = json!(trained.history.best_epoch);
         }

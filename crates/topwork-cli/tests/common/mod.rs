@@ -17,6 +17,21 @@ pub(crate) fn shared_data(name: &str) -> Option<PathBuf> {
     None
 }
 
+/// Puts published weights of that backbone into the cache of `place`, where this machine's user has some; else says that
+/// they are absent.
+pub(crate) fn with_cached_weights(place: &Place, backbone: &str) -> bool {
+    let row = topwork::backbone::row(backbone).expect("a known name");
+    let cache = topwork::weights::Cache::of_user().expect("a folder for caches");
+    let found = cache.search(row.name, row.sources()).found;
+    let Some(found) = found.into_iter().find(|found| found.source.is_some()) else {
+        eprintln!("skipped: no published weights of {backbone} are in a cache of this machine");
+        return false;
+    };
+    let file = found.path.to_str().expect("a path of letters");
+    place.run(&["weights", "add", file, "--backbone", backbone]).expect(0);
+    true
+}
+
 /// A folder of its own for a test, and the program run in it with a store of its own.
 pub(crate) struct Place {
     folder: tempfile::TempDir,
@@ -35,6 +50,11 @@ impl Place {
         let mut command = Command::new(env!("CARGO_BIN_EXE_topwork"));
         command.args(arguments).current_dir(self.folder.path());
         command.env("TOPWORK_CACHE", self.path("cache")).env_remove("TOPWORK_ISA");
+        // Weights that this machine's user has must not decide a test.
+        for variable in ["TORCH_HOME", "KERAS_HOME", "HF_HOME"] {
+            command.env(variable, self.path("no caches"));
+        }
+        command.env_remove("HF_HUB_CACHE");
         command.stdin(Stdio::null());
         command
     }

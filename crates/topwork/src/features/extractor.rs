@@ -8,7 +8,7 @@ use super::extract::{Extraction, Run, Seconds, Steps, extract, timed};
 use super::store::Store;
 use crate::backbone::Backbone;
 use crate::error::Result;
-use crate::network::{Arena, Precision};
+use crate::network::{Arena, Precision, Ranges};
 use crate::photo::{self, DECODING, Limits, Unreadable};
 use crate::preprocess::{Preprocess, Scratch};
 
@@ -40,7 +40,9 @@ impl Extractor {
         let precision = backbone.network.precision();
         hasher.update(format!("{}\0{preprocess}\0{DECODING}\0", precision.as_str()).as_bytes());
         match precision {
-            Precision::Int8 => hasher.update(&backbone.ranges.unwrap_or_default()),
+            Precision::Int8 => {
+                hasher.update(&backbone.ranges.as_ref().map(Ranges::digest).unwrap_or_default())
+            }
             // The last bits of f32 sums depend on the instruction set.
             Precision::F32 => hasher.update(backbone.network.isa().level().name().as_bytes()),
         };

@@ -2,10 +2,12 @@
 //!
 //! [`extract`] takes files to features on all cores; [`store`] keeps what was computed. Nothing here knows labels.
 
+mod calibrate;
 pub mod extract;
 mod extractor;
 pub mod store;
 
+pub use calibrate::{CALIBRATION_PHOTOS, calibrate};
 pub use extractor::{Extractor, NUMERICS_VERSION, Workspace};
 
 /// A matrix of features, one row a photo, row after row.

@@ -5,12 +5,12 @@
 //! and a photo that is computed again. Nothing that is read is trusted: each row carries a checksum.
 
 use crate::error::{Error, ErrorKind, Result};
+use crate::folders;
 use crate::photo::{Reason, Unreadable};
 use redb::{
     Builder, ConcurrencyMode, Database, DatabaseError, ReadOnlyDatabase, ReadableDatabase,
     ReadableTableMetadata, StorageError, TableDefinition, TableError, WriteTransaction,
 };
-use std::ffi::OsString;
 use std::io::ErrorKind as IoKind;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
@@ -501,27 +501,8 @@ fn set_aside_files(folder: &Path) -> Vec<PathBuf> {
 /// # Errors
 /// Kind `Configuration` where the system names no such folder.
 pub fn default_folder() -> Result<PathBuf> {
-    folder_from(|variable| std::env::var_os(variable).filter(|value| !value.is_empty())).ok_or_else(|| {
-        Error::new(ErrorKind::Configuration, "this system names no folder for caches (HOME is not set)")
-            .with_hint("set TOPWORK_CACHE to a folder, or go without: --no-store")
-    })
-}
-
-fn folder_from(variable: impl Fn(&str) -> Option<OsString>) -> Option<PathBuf> {
-    if let Some(folder) = variable("TOPWORK_CACHE") {
-        return Some(PathBuf::from(folder));
-    }
-    let home = || variable("HOME").map(PathBuf::from);
-    let caches = if cfg!(windows) {
-        variable("LOCALAPPDATA").map(PathBuf::from)
-    } else if cfg!(target_os = "macos") {
-        home().map(|home| home.join("Library/Caches"))
-    } else {
-        // The specification of XDG says that a relative path is to be ignored.
-        let named = variable("XDG_CACHE_HOME").map(PathBuf::from).filter(|path| path.is_absolute());
-        named.or_else(|| home().map(|home| home.join(".cache")))
-    };
-    caches.map(|caches| caches.join("topwork"))
+    folders::caches()
+        .map_err(|error| error.with_hint("set TOPWORK_CACHE to a folder, or go without: --no-store"))
 }
 
 #[cfg(test)]

@@ -4,8 +4,9 @@
 //! between them. Labels are not needed.
 
 use std::collections::BTreeMap;
+use std::panic::resume_unwind;
 
-use super::{Activation, Arena, LayerKind, Network, Values};
+use super::{Activation, LayerKind, Network, Values};
 
 /// Bins of a histogram.
 const BINS: usize = 2048;
@@ -45,45 +46,36 @@ struct Tensor {
 }
 
 impl Calibration {
-    /// Looks at these photos (each the bytes of the network's input) one after the other.
+    /// Looks at these photos, each the bytes of the network's input, on that many threads; how many changes no result.
     ///
     /// # Panics
     /// If the network is not in f32, or a photo is not of its size.
-    pub fn of<'a>(network: &Network, photos: impl Iterator<Item = &'a [u8]> + Clone) -> Calibration {
+    pub fn of(network: &Network, photos: &[impl AsRef<[u8]> + Sync], threads: usize) -> Calibration {
         let wanted = network
             .layers()
             .iter()
             .filter(|layer| !matches!(layer.kind, LayerKind::MaxPool | LayerKind::GlobalAverage))
             .filter(|layer| layer.activation != Activation::Relu6);
         let empty = |name: &String| Tensor { name: name.clone(), low: 0.0, high: 0.0, counts: vec![0; BINS] };
-        let tensors = wanted.map(|layer| empty(&layer.name)).collect();
-        let mut calibration = Calibration { tensors, photos: 0 };
-        let (mut arena, mut features) = (network.arena(), vec![0.0; network.feature_dim()]);
-        for photo in photos.clone() {
-            calibration.look(network, photo, &mut arena, &mut features, Tensor::widen);
-            calibration.photos += 1;
-        }
-        for photo in photos {
-            calibration.look(network, photo, &mut arena, &mut features, Tensor::count);
-        }
-        calibration
-    }
-
-    fn look(
-        &mut self,
-        network: &Network,
-        photo: &[u8],
-        arena: &mut Arena,
-        features: &mut [f32],
-        action: impl Fn(&mut Tensor, &[f32]),
-    ) {
-        let mut tensors = self.tensors.iter_mut().peekable();
-        network.trace(photo, arena, features, |layer, values| {
-            let Values::F32(values) = values else { panic!("calibration looks at f32 values") };
-            if let Some(tensor) = tensors.next_if(|tensor| tensor.name == layer.name) {
-                action(tensor, values);
+        let mut tensors: Vec<Tensor> = wanted.map(|layer| empty(&layer.name)).collect();
+        let share = photos.len().div_ceil(threads.max(1)).max(1);
+        for action in [Tensor::widen, Tensor::count] {
+            let look = |part| {
+                let mut tensors = tensors.clone();
+                look(network, part, &mut tensors, action);
+                tensors
+            };
+            let seen: Vec<Vec<Tensor>> = std::thread::scope(|scope| {
+                let workers: Vec<_> =
+                    photos.chunks(share).map(|part| scope.spawn(move || look(part))).collect();
+                let joined = workers.into_iter().map(|worker| worker.join());
+                joined.map(|seen| seen.unwrap_or_else(|panic| resume_unwind(panic))).collect()
+            });
+            for (at, tensor) in tensors.iter_mut().enumerate() {
+                seen.iter().for_each(|seen| tensor.merge(&seen[at]));
             }
-        });
+        }
+        Calibration { tensors, photos: photos.len() }
     }
 
     /// How many photos were looked at.
@@ -102,7 +94,33 @@ impl Calibration {
     }
 }
 
+/// Shows the values of each tensor, on each of these photos, to `action`.
+fn look(
+    network: &Network,
+    photos: &[impl AsRef<[u8]>],
+    tensors: &mut [Tensor],
+    action: impl Fn(&mut Tensor, &[f32]),
+) {
+    let (mut arena, mut features) = (network.arena(), vec![0.0; network.feature_dim()]);
+    for photo in photos {
+        let mut tensors = tensors.iter_mut().peekable();
+        network.trace(photo.as_ref(), &mut arena, &mut features, |layer, values| {
+            let Values::F32(values) = values else { panic!("calibration looks at f32 values") };
+            if let Some(tensor) = tensors.next_if(|tensor| tensor.name == layer.name) {
+                action(tensor, values);
+            }
+        });
+    }
+}
+
 impl Tensor {
+    /// What another thread has seen. Each began with the counts of none.
+    fn merge(&mut self, other: &Tensor) {
+        self.low = self.low.min(other.low);
+        self.high = self.high.max(other.high);
+        self.counts.iter_mut().zip(&other.counts).for_each(|(count, other)| *count += other);
+    }
+
     /// Zero always lies within: padding is zero.
     fn widen(&mut self, values: &[f32]) {
         for value in values {

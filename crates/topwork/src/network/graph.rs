@@ -3,6 +3,7 @@
 use topwork_kernels::epilogue::Activation;
 use topwork_kernels::window::Window;
 
+use super::layer::{Layer, layers};
 use crate::weights::{Reader, Tensor};
 
 /// A network under construction, for one input size. Operations are added in the order in which they run.
@@ -217,6 +218,11 @@ impl Graph {
     pub fn global_average(&mut self, name: impl Into<String>, input: Node) -> Node {
         let shape = Shape { height: 1, width: 1, channels: self.shape(input).channels };
         self.add(Operation { name: name.into(), input, kind: OperationKind::GlobalAverage }, shape)
+    }
+
+    /// The operations, in the order in which they run.
+    pub fn layers(&self) -> Vec<Layer> {
+        layers(self)
     }
 
     fn add(&mut self, operation: Operation, shape: Shape) -> Node {

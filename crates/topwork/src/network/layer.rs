@@ -28,6 +28,8 @@ pub struct Layer {
     pub multiply_adds: u64,
     /// Weights and biases after folding.
     pub parameters: u64,
+    /// Numbers in the checkpoint: weights, biases, and the four of the batch norm for each channel.
+    pub checkpoint_parameters: u64,
 }
 
 /// The operations of a network.
@@ -82,6 +84,9 @@ fn describe(name: &str, kind: &OperationKind, input: Shape, output: Shape) -> La
                 activation: spec.activation,
                 multiply_adds: (window.output_pixels() * weights) as u64,
                 parameters: (weights + output.channels) as u64,
+                checkpoint_parameters: (weights
+                    + spec.bias.as_ref().map_or(0, Vec::len)
+                    + 4 * output.channels) as u64,
             }
         }
     }
@@ -107,5 +112,6 @@ fn pooling(
         activation: Activation::Linear,
         multiply_adds: 0,
         parameters: 0,
+        checkpoint_parameters: 0,
     }
 }

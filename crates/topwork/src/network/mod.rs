@@ -5,6 +5,8 @@
 //! allocations inside, and photos do not meet, so the number of workers cannot change a result.
 
 pub mod calibration;
+#[cfg(test)]
+pub(crate) mod definition;
 mod float;
 mod fold;
 mod graph;
@@ -132,7 +134,7 @@ impl Network {
         // The input has a place of its own.
         let sizes: Vec<usize> = [0].into_iter().chain(graph.shapes.iter().skip(1).map(Shape::len)).collect();
         let slots = plan::place(&sizes, &readers);
-        Network { isa, input: graph.shapes[0], layers: layer::layers(graph), routes, slots, engine }
+        Network { isa, input: graph.shapes[0], layers: graph.layers(), routes, slots, engine }
     }
 
     /// Features that one photo gives.

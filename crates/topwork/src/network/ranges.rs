@@ -49,17 +49,26 @@ impl Ranges {
         let ranges: Ranges = serde_json::from_str(json).map_err(|error| {
             Error::new(ErrorKind::Weights, "the ranges of the tensors are not understood").with_source(error)
         })?;
-        if ranges.format != FORMAT {
-            let message = format!("ranges of format {}, and this version reads {FORMAT}", ranges.format);
+        ranges.check()?;
+        Ok(ranges)
+    }
+
+    /// Checks ranges that come from a file.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Weights`] if they are of another format, or a range is not finite or empty.
+    pub fn check(&self) -> Result<()> {
+        if self.format != FORMAT {
+            let message = format!("ranges of format {}, and this version reads {FORMAT}", self.format);
             return Err(Error::new(ErrorKind::Weights, message));
         }
-        for (name, (low, high)) in &ranges.tensors {
+        for (name, (low, high)) in &self.tensors {
             if !(low.is_finite() && high.is_finite() && low < high) {
                 let message = format!("the range of {name} is {low} to {high}");
                 return Err(Error::new(ErrorKind::Weights, message));
             }
         }
-        Ok(ranges)
+        Ok(())
     }
 
     /// Sorted keys, a line a tensor.

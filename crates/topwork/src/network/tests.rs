@@ -1,4 +1,3 @@
-use super::graph::OperationKind;
 use super::*;
 use crate::weights::Tensor;
 
@@ -59,67 +58,12 @@ fn photo(graph: &Graph, seed: u64) -> Vec<u8> {
     values(graph.shapes[0].len(), seed).iter().map(|value| (value * 127.0 + 128.0) as u8).collect()
 }
 
-/// One layer in f64, as a definition says it: convolution, batch norm, residual, activation.
-fn defined(graph: &Graph, index: usize, tensors: &[Vec<f64>]) -> Vec<f64> {
-    let operation = &graph.operations[index];
-    let (from, to) = (graph.shape(operation.input), graph.shapes[index + 1]);
-    let input = &tensors[operation.input.0];
-    let (window, layer) = match &operation.kind {
-        OperationKind::Convolution(window, layer) => (window, layer),
-        OperationKind::MaxPool(window) => {
-            let mut output = vec![0.0; to.len()];
-            topwork_kernels::pooling::max_pool(window, from.channels, input, &mut output);
-            return output;
-        }
-        OperationKind::GlobalAverage => {
-            let pixels = from.height * from.width;
-            let sum = |channel| (0..pixels).map(|pixel| input[pixel * from.channels + channel]).sum::<f64>();
-            return (0..from.channels).map(|channel| sum(channel) / pixels as f64).collect();
-        }
-    };
-    let depth = layer.weights.shape[1];
-    let norm = &layer.batch_norm;
-    let residual = layer.residual.map(|node| &tensors[node.0]);
-    let mut output = Vec::new();
-    for place in 0..to.len() {
-        let (pixel, channel) = (place / to.channels, place % to.channels);
-        let (y, x) = (pixel / to.width, pixel % to.width);
-        let mut sum = 0.0;
-        for (tap, at) in (0..window.taps()).flat_map(|tap| (0..depth).map(move |at| (tap, at))) {
-            let row = (y * layer.stride + tap / window.kernel.1).checked_sub(window.before.0);
-            let column = (x * layer.stride + tap % window.kernel.1).checked_sub(window.before.1);
-            let (Some(row), Some(column)) = (row, column) else { continue };
-            if row < from.height && column < from.width {
-                let source = if layer.groups == Groups::Depthwise { channel } else { at };
-                let weight = layer.weights.values[(channel * depth + at) * window.taps() + tap];
-                sum += input[(row * from.width + column) * from.channels + source] * f64::from(weight);
-            }
-        }
-        let [weight, bias, mean, variance] =
-            [&norm.weight, &norm.bias, &norm.mean, &norm.variance].map(|values| f64::from(values[channel]));
-        sum += layer.bias.as_ref().map_or(0.0, |bias| f64::from(bias[channel]));
-        let mut value = (sum - mean) / (variance + norm.epsilon).sqrt() * weight + bias;
-        value += residual.map_or(0.0, |values| values[place]);
-        let (low, high) = layer.activation.range();
-        output.push(value.clamp(f64::from(low), f64::from(high)));
-    }
-    output
-}
-
 /// Folding, packing, planning and running change nothing but the rounding: within 1e-5 of the largest value.
 #[test]
 fn layers_are_what_their_definition_says() {
     let graph = small();
     let pixels = photo(&graph, 1);
-    let Normalisation { mean, scale } = graph.normalisation;
-    let normalised = pixels
-        .iter()
-        .enumerate()
-        .map(|(place, pixel)| (f64::from(*pixel) - f64::from(mean[place % 3])) * f64::from(scale[place % 3]));
-    let mut tensors = vec![normalised.collect::<Vec<f64>>()];
-    for index in 0..graph.operations.len() {
-        tensors.push(defined(&graph, index, &tensors));
-    }
+    let tensors = definition::tensors(&graph, &pixels);
     for isa in Isa::available() {
         let network = Network::new(&graph, isa);
         let (mut index, mut failures) = (0, Vec::new());
@@ -244,8 +188,12 @@ fn workers_may_share_a_network() {
 /// The least and the largest value of each layer of the small network, on its photos.
 fn ranges(graph: &Graph, photos: &[Vec<u8>]) -> Ranges {
     let network = Network::new(graph, Isa::SCALAR);
-    let seen = calibration::Calibration::of(&network, photos.iter().map(Vec::as_slice));
+    let seen = calibration::Calibration::of(&network, photos, 1);
     assert_eq!(seen.photos(), photos.len());
+    for method in [calibration::Method::MinMax, calibration::Method::MeanSquaredError] {
+        let together = calibration::Calibration::of(&network, photos, 3);
+        assert_eq!(together.ranges(method), seen.ranges(method), "on three threads");
+    }
     Ranges::new("none".into(), "test".into(), photos.len(), seen.ranges(calibration::Method::MinMax))
 }
 
@@ -343,7 +291,7 @@ fn limits_with_the_least_squares_leave_outliers_out() {
     let mut photos: Vec<Vec<u8>> = (0..200_000_u32).map(|at| vec![(at % 8) as u8; 6]).collect();
     photos.push(vec![255; 6]);
     let network = Network::new(&graph, Isa::SCALAR);
-    let seen = calibration::Calibration::of(&network, photos.iter().map(Vec::as_slice));
+    let seen = calibration::Calibration::of(&network, &photos, 2);
     let limits = |method| seen.ranges(method)["only"];
     assert_eq!(limits(calibration::Method::MinMax), (0.0, 255.0));
     let (low, high) = limits(calibration::Method::MeanSquaredError);

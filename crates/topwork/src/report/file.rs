@@ -4,6 +4,8 @@ use std::fs::{self, File};
 use std::io::{self, Write};
 use std::path::Path;
 
+use tempfile::NamedTempFile;
+
 use crate::error::{Error, Result};
 
 /// Writes the bytes to a temporary file beside the path, syncs it, renames it over the path and syncs the folder. A
@@ -18,22 +20,41 @@ pub fn write_whole(path: &Path, bytes: &[u8]) -> Result<()> {
 }
 
 fn attempt(path: &Path, bytes: &[u8]) -> io::Result<()> {
-    let folder = match path.parent() {
-        Some(parent) if !parent.as_os_str().is_empty() => parent,
-        _ => Path::new("."),
-    };
+    let mut partial = partial_beside(path)?;
+    partial.write_all(bytes)?;
+    finish(partial, path)
+}
+
+/// How the names of files that are not finished begin.
+pub(crate) const PARTIAL_PREFIX: &str = ".topwork-";
+
+/// How they end.
+pub(crate) const PARTIAL_SUFFIX: &str = ".partial";
+
+/// An empty temporary file in the folder of the path, which [`finish`] gives that name; it is deleted where that never happens.
+pub(crate) fn partial_beside(path: &Path) -> io::Result<NamedTempFile> {
+    let mut builder = tempfile::Builder::new();
+    builder.prefix(PARTIAL_PREFIX).suffix(PARTIAL_SUFFIX);
+    #[cfg(unix)]
+    builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o666));
+    builder.tempfile_in(folder_of(path))
+}
+
+/// Syncs the file, renames it over the path and syncs the folder.
+pub(crate) fn finish(partial: NamedTempFile, path: &Path) -> io::Result<()> {
     if fs::symlink_metadata(path).is_ok_and(|found| found.is_dir()) {
         return Err(io::ErrorKind::IsADirectory.into());
     }
-    let mut builder = tempfile::Builder::new();
-    builder.prefix(".topwork-").suffix(".partial");
-    #[cfg(unix)]
-    builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o666));
-    let mut partial = builder.tempfile_in(folder)?;
-    partial.write_all(bytes)?;
     partial.as_file().sync_data()?;
     partial.persist(path).map_err(|failure| failure.error)?;
-    sync_folder(folder)
+    sync_folder(folder_of(path))
+}
+
+fn folder_of(path: &Path) -> &Path {
+    match path.parent() {
+        Some(parent) if !parent.as_os_str().is_empty() => parent,
+        _ => Path::new("."),
+    }
 }
 
 /// Makes the rename itself survive a power cut. Only Unix can open a folder for that.

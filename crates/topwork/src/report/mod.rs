@@ -15,11 +15,15 @@ mod text;
 
 pub use csv::{history_csv, predictions_csv, skipped_csv};
 pub use file::write_whole;
+#[cfg(feature = "download")]
+pub(crate) use file::{PARTIAL_PREFIX, PARTIAL_SUFFIX, finish, partial_beside};
 pub use html::{Report, SetReport, html};
 pub use json::{METRICS_SCHEMA, metrics_json};
 pub use picture::{Picture, Thumbnail, thumbnail};
 pub use select::{random_photos, worst_mistakes};
-pub use text::{accuracy_text, classification_text, confusion_text, grouped, percent, verdict};
+pub use text::{
+    accuracy_text, classification_text, confusion_array_text, confusion_text, grouped, percent, verdict,
+};
 
 use crate::dataset::Set;
 

@@ -60,6 +60,18 @@ pub fn confusion_text(matrix: &ConfusionMatrix, limit: usize) -> String {
     text
 }
 
+/// The counts as NumPy prints scikit-learn's `confusion_matrix(...)`, rows for the true classes, without a line break at the end.
+/// NumPy folds wide rows and leaves out the middle of large arrays; here every row stands whole.
+pub fn confusion_array_text(matrix: &ConfusionMatrix) -> String {
+    let rows = matrix.rows();
+    let width = rows.iter().flatten().map(|count| count.to_string().len()).max().unwrap_or(0);
+    let row = |row: &Vec<u64>| {
+        let cells: Vec<String> = row.iter().map(|count| format!("{count:>width$}")).collect();
+        format!("[{}]", cells.join(" "))
+    };
+    format!("[{}]", rows.iter().map(row).collect::<Vec<_>>().join("\n "))
+}
+
 /// "98.7 % of 1,000 photos (95 % interval 97.8 to 99.2 %)"; without photos "no photos".
 pub fn accuracy_text(evaluation: &Evaluation) -> String {
     match (evaluation.accuracy, evaluation.accuracy_interval) {

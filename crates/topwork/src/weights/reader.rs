@@ -74,6 +74,18 @@ impl<'a> Reader<'a> {
         Tensor::zeros(shape)
     }
 
+    /// The tensor of that name, if the file has it in this shape: one that the network can do without.
+    pub fn optional(&self, name: &str, shape: &[usize]) -> Option<Tensor> {
+        match self.shape(name) {
+            Some(found) => (found == shape).then(|| self.tensor(name, shape)),
+            None => {
+                let absent = Missing { name: self.name(name), shape: shape.to_vec(), nearest: None };
+                self.log.borrow_mut().absent.push(absent);
+                None
+            }
+        }
+    }
+
     fn name(&self, name: impl Display) -> String {
         format!("{}{name}", self.prefix)
     }

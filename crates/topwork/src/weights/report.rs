@@ -13,13 +13,15 @@ pub struct LoadReport {
     pub applied: Vec<String>,
     /// Tensors that the network needs and the file lacks.
     pub missing: Vec<Missing>,
+    /// Tensors that the network can do without, and the file lacks: a classifier's.
+    pub absent: Vec<Missing>,
     /// Tensors of the file that the network has no use for.
     pub unused: Vec<String>,
     /// Tensors whose shape is not the network's.
     pub mismatched: Vec<Mismatch>,
 }
 
-/// A tensor that the network needs and the file lacks.
+/// A tensor that the network asks for and the file lacks.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Missing {
     /// The name that the network asked for.

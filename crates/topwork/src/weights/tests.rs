@@ -104,6 +104,8 @@ fn the_report_tells_what_became_of_each_tensor() {
     let (values, report) = Reader::fill(&weights, |reader| {
         let stem = reader.child("stem");
         stem.tensor("bias", &[2]);
+        assert_eq!(stem.optional("top", &[3]), None);
+        assert_eq!(reader.optional("block.0.weight", &[2]), None, "another shape");
         let wrong = reader.child("block").child(0).tensor("weight", &[1, 3]);
         assert_eq!(wrong, Tensor { shape: vec![1, 3], values: vec![0.0; 3] });
         stem.tensor("weight", &[2, 2]).values
@@ -116,6 +118,7 @@ fn the_report_tells_what_became_of_each_tensor() {
             shape: vec![2],
             nearest: Some("stem.bais".into()),
         }],
+        absent: vec![Missing { name: "stem.top".into(), shape: vec![3], nearest: None }],
         unused: vec!["stem.bais".into()],
         mismatched: vec![Mismatch { name: "block.0.weight".into(), expected: vec![1, 3], found: vec![1] }],
     };
@@ -127,7 +130,7 @@ fn the_report_tells_what_became_of_each_tensor() {
     );
     let (_, exact) = Reader::fill(&weights, |reader| {
         for name in weights.names() {
-            reader.tensor(name, &weights.tensor(name).expect("named").shape);
+            reader.optional(name, &weights.tensor(name).expect("named").shape).expect("in this shape");
         }
     });
     exact.require_exact().expect("all of the file is used");

@@ -1,28 +1,5 @@
 use super::*;
 
-fn variables(pairs: &[(&str, &str)]) -> Option<PathBuf> {
-    folder_from(|name| pairs.iter().find(|(key, _)| *key == name).map(|(_, value)| OsString::from(value)))
-}
-
-#[test]
-fn the_folder_follows_the_system() {
-    assert_eq!(variables(&[("TOPWORK_CACHE", "/x/y"), ("HOME", "/h")]), Some(PathBuf::from("/x/y")));
-    assert_eq!(variables(&[]), None);
-    #[cfg(all(unix, not(target_os = "macos")))]
-    {
-        assert_eq!(variables(&[("HOME", "/h")]), Some(PathBuf::from("/h/.cache/topwork")));
-        assert_eq!(variables(&[("HOME", "/h"), ("XDG_CACHE_HOME", "/c")]), Some(PathBuf::from("/c/topwork")));
-        assert_eq!(
-            variables(&[("HOME", "/h"), ("XDG_CACHE_HOME", "c")]),
-            Some(PathBuf::from("/h/.cache/topwork"))
-        );
-    }
-    #[cfg(target_os = "macos")]
-    assert_eq!(variables(&[("HOME", "/h")]), Some(PathBuf::from("/h/Library/Caches/topwork")));
-    #[cfg(windows)]
-    assert_eq!(variables(&[("LOCALAPPDATA", "C:\\l")]), Some(PathBuf::from("C:\\l\\topwork")));
-}
-
 #[test]
 fn rows_are_read_back_or_not_at_all() {
     let key = Key::new(&[1; 32], &[2; 32]);
