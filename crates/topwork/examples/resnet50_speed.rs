@@ -5,7 +5,7 @@
 //!     cargo run --release -p topwork --example resnet50_speed -- BACKBONE int8|f32 turns     # for measurements/resnet50_speed.py
 //!     cargo run --release -p topwork --example resnet50_speed -- BACKBONE int8|f32 layers    # milliseconds by layer, one thread
 //!
-//! `BACKBONE` is `resnet50_torchvision` or another row with PyTorch's names. With `turns`, each line of standard input is a number of
+//! `BACKBONE` is `resnet50_torchvision` or another row with PyTorch's names, or one with weights of its own (`efficientnet_lite0`). With `turns`, each line of standard input is a number of
 //! seconds, answered by a line with the images a second of that time; `TOPWORK_ISA` names an instruction set.
 #![allow(clippy::print_stdout, reason = "a program")]
 
@@ -17,11 +17,11 @@ use std::time::{Duration, Instant};
 use rand_core::{Rng, SeedableRng};
 use rand_pcg::Pcg32;
 use safetensors::tensor::{Dtype, TensorView, serialize};
-use topwork::Isa;
-use topwork::backbone::{self, Arithmetic};
+use topwork::backbone::{self, Arithmetic, Origin};
 use topwork::network::calibration::{Calibration, Method};
 use topwork::network::{Network, Ranges, probe};
 use topwork::weights::Weights;
+use topwork::{Isa, Precision};
 
 /// Blocks and channels of each stage.
 const STAGES: [(usize, usize); 4] = [(3, 64), (4, 128), (6, 256), (3, 512)];
@@ -57,6 +57,10 @@ fn main() -> Result<(), Box<dyn Error>> {
 
 fn network(name: &str, precision: &str, isa: Isa) -> Result<Network, Box<dyn Error>> {
     let row = backbone::row(name)?;
+    if let Origin::Embedded { .. } = row.origin {
+        let precision = if precision == "f32" { Precision::F32 } else { Precision::Int8 };
+        return Ok(row.load(row.input, precision, isa)?.network);
+    }
     let weights = Weights::from_bytes(&file()?)?;
     let float = row.fit(&weights, row.input, Arithmetic::F32, isa)?.network;
     if precision == "f32" {

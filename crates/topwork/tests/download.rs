@@ -340,7 +340,7 @@ fn redirects_lead_only_where_the_policy_allows() {
         ("http://127.0.0.1.example.com/net.bin", "only HTTPS"),
         ("//example.com/net.bin", "only HTTPS"),
         ("ftp://127.0.0.1/net.bin", "only HTTPS"),
-        ("file:///etc/passwd", "only HTTPS"),
+        ("file:///etc/passwd", "no address"),
         ("http://[::1", "no address"),
         ("net.bin", "no address"),
         ("", "no address"),

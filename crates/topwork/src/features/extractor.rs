@@ -44,7 +44,7 @@ impl Extractor {
                 hasher.update(&backbone.ranges.as_ref().map(Ranges::digest).unwrap_or_default())
             }
             // The last bits of f32 sums depend on the instruction set.
-            Precision::F32 => hasher.update(backbone.network.isa().name().as_bytes()),
+            Precision::F32 => hasher.update(backbone.network.isa().level().name().as_bytes()),
         };
         let identity = *hasher.finalize().as_bytes();
         Extractor { backbone, limits: Limits::default(), identity }

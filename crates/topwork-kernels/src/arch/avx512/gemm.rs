@@ -32,6 +32,10 @@ const BLOCK: usize = 64 * 1024;
 /// The fewest rows of a block, if there are as many: each block reads all the weights.
 const LEAST: usize = 4 * ROWS[1];
 
+/// Values of a row from which on a tile takes long enough that the weights may pass for few rows, whose output and skip connection
+/// then lie close together; and that the next tile's are asked for.
+const LONG: usize = 64;
+
 /// The longest piece of a row: a panel of 32 columns of it has 160 KiB.
 const PIECE: usize = 1280;
 
@@ -51,7 +55,11 @@ pub(crate) fn matrix_product(
     let columns = epilogue.bias.len();
     let rows = output.len().checked_div(columns).unwrap_or(0);
     let few = weights.len() <= FEW_WEIGHTS;
-    let block = if few { LEAST } else { (BLOCK / (depth + columns)).next_multiple_of(ROWS[1]).max(LEAST) };
+    let block = if few || depth >= LONG {
+        LEAST
+    } else {
+        (BLOCK / (depth + columns)).next_multiple_of(ROWS[1]).max(LEAST)
+    };
     for (from, count) in shares(rows, block) {
         // A row without values is one piece, which has none.
         for (start, length) in shares(depth, PIECE).chain((depth == 0).then_some((0, 0))) {
@@ -241,6 +249,18 @@ fn tile<const R: usize, const V: usize>(
                 let skip =
                     unsafe { _mm512_maskz_loadu_ps(masks[vector], residual.as_ptr().wrapping_add(at)) };
                 *sum = _mm512_add_ps(*sum, skip);
+            }
+        }
+    }
+    if steps >= LONG && panel.part.is_first {
+        for row in R..2 * R {
+            for vector in 0..V {
+                let at = row * panel.stride + vector * LANES;
+                // No more than hints, so the end is not looked for.
+                _mm_prefetch::<_MM_HINT_T0>(output.as_ptr().wrapping_add(at).cast());
+                if let Some(residual) = residual {
+                    _mm_prefetch::<_MM_HINT_T0>(residual.as_ptr().wrapping_add(at).cast());
+                }
             }
         }
     }
