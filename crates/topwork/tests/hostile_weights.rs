@@ -1,5 +1,7 @@
 //! Files that mean harm, or are broken: each is refused with its reason, in bounded time and memory, and nothing in it runs.
 
+#![allow(clippy::print_stderr, reason = "a test tells how many files it tried")]
+
 use std::io::{Cursor, Read, Write};
 use std::path::{Path, PathBuf};
 use std::sync::Mutex;
@@ -277,16 +279,7 @@ fn damaged_pickles_are_refused() {
         pytorch(&state_dict(&tensor_by(REBUILD, storage, shape, stride)))
     };
     let float = |count| storage("FloatStorage", count);
-    let mut nan = pytorch(&good);
-    let values = nan.windows(4).position(|window| window == 2.0_f32.to_le_bytes()).expect("the values");
-    nan[values..values + 4].copy_from_slice(&f32::NAN.to_le_bytes());
-    let checksums: Vec<usize> = (0..nan.len() - 4)
-        .filter(|at| nan[*at..].starts_with(b"PK\x03\x04") || nan[*at..].starts_with(b"PK\x01\x02"))
-        .collect();
-    for at in checksums {
-        let field = if nan[at + 2] == 3 { at + 14 } else { at + 16 };
-        nan[field..field + 4].fill(0);
-    }
+    let nan = archive(&[("a/data.pkl", &good), ("a/data/0", &f32::NAN.to_le_bytes().repeat(6))]);
     let big_endian = archive(&[("a/data.pkl", &good), ("a/data/0", &[0; 24]), ("a/byteorder", b"big")]);
     let storages = |pickle: &[u8]| {
         tar(&[
@@ -387,7 +380,7 @@ fn hostile_archives_are_refused() {
     padded[end + 12..end + 16].copy_from_slice(&(4_u32 << 20).to_le_bytes());
     check(vec![
         ("a bomb", bomb.clone(), "from an archive of"),
-        ("a bomb that lies", lying, "not the 1000 bytes"),
+        ("a bomb that lies", lying, "larger than its declared"),
         (
             "PyTorch's, compressed",
             deflated(&[("a/data.pkl", &state_dict(&good_tensor())), ("a/data/0", &zeros[..24])]),

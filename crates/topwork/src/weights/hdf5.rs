@@ -16,7 +16,7 @@ use crate::error::{Error, Result};
 /// The first bytes of a file.
 pub(super) const SIGNATURE: &[u8] = b"\x89HDF\r\n\x1a\n";
 
-/// All that may be read to find the way. A file of ResNet-50 needs 3 MB; the library has no limit of its own, and a
+/// All that may be read to find the way. A file of ResNet-50 needs 6 MB; the library has no limit of its own, and a
 /// crafted index can lead it in ever more circles, or to the same text again and again.
 const MAX_METADATA: u64 = 32 << 20;
 

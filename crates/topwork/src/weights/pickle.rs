@@ -6,8 +6,8 @@ use std::collections::{BTreeSet, HashMap};
 use super::refused;
 use crate::error::{Error, Result};
 
-/// Objects that may be made by copying others, with all that is in them. A training checkpoint of ResNet-50 makes about
-/// 10,000; each level of a "billion laughs" makes twice as many as the one before.
+/// Objects that may be made by copying others, with all that is in them. ResNet-50 with the state of AdamW needs fewer;
+/// each level of a "billion laughs" makes twice as many as the one before.
 const MAX_COPIES: u64 = 200_000;
 
 /// How deep objects may lie in each other.
