@@ -143,7 +143,10 @@ fn folding_changes_only_the_rounding(row: &Row, weights: &Weights) {
 /// Bytes → features in f32, and on bytes after the calibration that weights from a file go through, by the path that all photos
 /// take.
 fn photos_become_features(row: &Row, weights: &Weights) {
+    // So few photos, most of them small, calibrate badly: the bound finds a wrong layer, not a lost digit.
     const COSINE: f64 = 0.5;
+    // Lite0's own weights reach .995 on the first.
+    const COSINE_OF_FIRST: f64 = 0.9;
     let isa = Isa::best();
     let photos = photos();
     let run = Run { threads: 0, progress: &|_| (), stop: &AtomicBool::new(false) };
@@ -160,7 +163,8 @@ fn photos_become_features(row: &Row, weights: &Weights) {
         assert!(float.iter().chain(bytes).all(|value| value.is_finite()), "{place}: not finite");
         assert!(float.iter().any(|value| *value != float[0]), "{place}: all features are the same");
         let cosine = cosine(float, bytes);
-        assert!(cosine >= COSINE, "{place}: the cosine of int8 and f32 is {cosine}");
+        let bound = if *photo == photos[0] { COSINE_OF_FIRST } else { COSINE };
+        assert!(cosine >= bound, "{place}: the cosine of int8 and f32 is {cosine}");
     }
     assert_ne!(float[0], float[1], "{}: two photos have the same features", row.name);
 }
