@@ -92,7 +92,7 @@ fn matrix_products_are_the_reference_s() {
     }
     // And more than one block of rows, or piece of a row.
     sizes.extend([(61, 1152, 24), (200, 1024, 17), (20_000, 3, 5), (1000, 64, 130)]);
-    sizes.extend([(49, 4608, 70), (57, 2561, 33), (3, 1281, 48)]);
+    sizes.extend([(49, 4608, 70), (57, 2561, 33), (3, 1281, 48), (131, 64, 256), (130, 64, 300)]);
     let (mut cases, mut failures) = (0, Vec::new());
     for isa in Isa::available() {
         for (index, &(rows, depth, columns)) in sizes.iter().enumerate() {

@@ -25,12 +25,6 @@ const WIDEST: usize = crate::arch::avx512::int8_matrix::WIDEST;
 /// Bytes of input and output of a block of rows: they stay in the second-level cache while all weights pass.
 const BLOCK: usize = 384 * 1024;
 
-/// Weights that may pass for few rows, whose output and skip connection then lie close together.
-const FEW_WEIGHTS: usize = 64 * 1024;
-
-/// Rows of a block where there are few weights.
-const LEAST: usize = 4 * ROWS;
-
 /// Bytes of the next panel that a step asks for.
 const AHEAD: usize = 1024;
 
@@ -66,9 +60,7 @@ pub(crate) fn matrix_product(isa: Isa, operands: &Operands<i8>, grid: &Grid, out
     // SAFETY: the assertion above: this processor has tiles.
     let _configured = unsafe { Configured::new() };
     let mut sums = Sums { tiles: [0; 4 * TILE], start: [0; 2 * LANES] };
-    let few = operands.weights.len() <= FEW_WEIGHTS;
-    let block =
-        if few { LEAST } else { (BLOCK / (grid.distance + operands.columns)).next_multiple_of(2 * ROWS) };
+    let block = (BLOCK / (grid.distance + operands.columns)).next_multiple_of(2 * ROWS);
     for start in (0..grid.places()).step_by(block) {
         let end = grid.places().min(start + block);
         for panel in operands.panels(LANES, WIDEST) {
@@ -85,9 +77,9 @@ pub(crate) fn matrix_product(isa: Isa, operands: &Operands<i8>, grid: &Grid, out
                         (false, true) => multiply_low::<LINE>,
                         (false, false) => multiply_low::<0>,
                     };
-                    let block = (row - start) / (2 * ROWS);
-                    let pass = vector + block;
-                    let ahead = if few || block >= PASSES / 2 {
+                    let tiles = (row - start) / (2 * ROWS);
+                    let pass = vector + tiles;
+                    let ahead = if tiles >= PASSES / 2 {
                         std::ptr::null()
                     } else {
                         panel.weights.as_ptr_range().end.wrapping_add(pass * panel.weights.len() / PASSES)

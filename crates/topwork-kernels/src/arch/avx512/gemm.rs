@@ -32,9 +32,9 @@ const BLOCK: usize = 64 * 1024;
 /// The fewest rows of a block, if there are as many: each block reads all the weights.
 const LEAST: usize = 4 * ROWS[1];
 
-/// Values of a row from which on a tile takes long enough that the weights may pass for few rows, whose output and skip connection
-/// then lie close together; and that the next tile's are asked for.
-const LONG: usize = 64;
+/// Columns from which on a skip connection is so far apart, panel by panel, that rows are taken in small blocks and the next tile's
+/// are asked for.
+const WIDE: usize = 256;
 
 /// The longest piece of a row: a panel of 32 columns of it has 160 KiB.
 const PIECE: usize = 1280;
@@ -55,11 +55,9 @@ pub(crate) fn matrix_product(
     let columns = epilogue.bias.len();
     let rows = output.len().checked_div(columns).unwrap_or(0);
     let few = weights.len() <= FEW_WEIGHTS;
-    let block = if few || depth >= LONG {
-        LEAST
-    } else {
-        (BLOCK / (depth + columns)).next_multiple_of(ROWS[1]).max(LEAST)
-    };
+    let is_wide = epilogue.residual.is_some() && columns >= WIDE;
+    let block =
+        if few || is_wide { LEAST } else { (BLOCK / (depth + columns)).next_multiple_of(ROWS[1]).max(LEAST) };
     for (from, count) in shares(rows, block) {
         // A row without values is one piece, which has none.
         for (start, length) in shares(depth, PIECE).chain((depth == 0).then_some((0, 0))) {
@@ -252,15 +250,13 @@ fn tile<const R: usize, const V: usize>(
             }
         }
     }
-    if steps >= LONG && panel.part.is_first {
+    if let Some(residual) = residual.filter(|_| panel.stride >= WIDE && panel.part.is_first) {
         for row in R..2 * R {
             for vector in 0..V {
                 let at = row * panel.stride + vector * LANES;
                 // No more than hints, so the end is not looked for.
                 _mm_prefetch::<_MM_HINT_T0>(output.as_ptr().wrapping_add(at).cast());
-                if let Some(residual) = residual {
-                    _mm_prefetch::<_MM_HINT_T0>(residual.as_ptr().wrapping_add(at).cast());
-                }
+                _mm_prefetch::<_MM_HINT_T0>(residual.as_ptr().wrapping_add(at).cast());
             }
         }
     }
