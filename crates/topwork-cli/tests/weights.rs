@@ -188,7 +188,7 @@ fn what_cannot_be_added_is_explained() {
     for (arguments, parts) in [
         (&["page.html"][..], &["page.html"][..]),
         (&["absent.pth"], &["absent.pth", "cannot read"]),
-        (&["."], &["no file"]),
+        (&["."], &["this is a folder"]),
         (&["small.safetensors"], &["--backbone", "fits none"]),
         (
             &["small.safetensors", "--backbone", "resnet50_torchvision"],

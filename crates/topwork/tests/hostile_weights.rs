@@ -4,7 +4,7 @@
 
 use std::io::{Cursor, Read, Write};
 use std::path::{Path, PathBuf};
-use std::sync::Mutex;
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use peak_alloc::PeakAlloc;
@@ -16,8 +16,11 @@ use zip::write::{SimpleFileOptions, ZipWriter};
 #[global_allocator]
 static MEMORY: PeakAlloc = PeakAlloc;
 
-/// Memory is counted for the whole process.
-static ONE_AT_A_TIME: Mutex<()> = Mutex::new(());
+/// Memory is counted for the whole process, and making a file takes some, too: each test begins with this.
+fn alone() -> MutexGuard<'static, ()> {
+    static ONE_AT_A_TIME: Mutex<()> = Mutex::new(());
+    ONE_AT_A_TIME.lock().unwrap_or_else(PoisonError::into_inner)
+}
 
 /// What a file may take beside a small multiple of its own length.
 const MEMORY_LIMIT: usize = 64 << 20;
@@ -43,7 +46,6 @@ fn read(name: &str, bytes: &[u8]) -> Result<Weights, String> {
 
 #[track_caller]
 fn check(cases: Vec<(&str, Vec<u8>, &str)>) {
-    let _lock = ONE_AT_A_TIME.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
     let mut wrong = Vec::new();
     for (name, bytes, reason) in cases {
         match read(name, &bytes) {
@@ -186,6 +188,7 @@ fn replaced(bytes: &[u8], old: &[u8], new: &[u8]) -> Vec<u8> {
 
 #[test]
 fn what_is_no_weights_file_is_named() {
+    let _alone = alone();
     let random: Vec<u8> = (0..1000_u32).map(|n| (n.wrapping_mul(2_654_435_761) >> 24) as u8 | 1).collect();
     check(vec![
         ("an empty file", vec![], "an empty file"),
@@ -211,6 +214,7 @@ fn what_is_no_weights_file_is_named() {
 
 #[test]
 fn pickles_that_would_run_code_are_refused_by_name() {
+    let _alone = alone();
     let scene = tempfile::tempdir().expect("a folder");
     let touch = format!("touch {}", scene.path().join("ran").display());
     let open = format!("open({:?}, 'w')", scene.path().join("ran"));
@@ -274,6 +278,7 @@ fn pickles_that_would_run_code_are_refused_by_name() {
 
 #[test]
 fn damaged_pickles_are_refused() {
+    let _alone = alone();
     let good = state_dict(&good_tensor());
     let with = |storage: &[u8], shape: &[i64], stride: &[i64]| {
         pytorch(&state_dict(&tensor_by(REBUILD, storage, shape, stride)))
@@ -349,6 +354,7 @@ fn damaged_pickles_are_refused() {
 
 #[test]
 fn hostile_archives_are_refused() {
+    let _alone = alone();
     let good = pytorch(&state_dict(&good_tensor()));
     let keras = fixture("keras/nested.keras.gz");
     let hdf5 = fixture("hostile/good.h5.gz");
@@ -437,6 +443,7 @@ fn hostile_archives_are_refused() {
 
 #[test]
 fn hostile_safetensors_are_refused() {
+    let _alone = alone();
     let tensor = |dtype: &str, shape: &str, from: usize, to: usize| {
         format!(r#"{{"dtype":"{dtype}","shape":{shape},"data_offsets":[{from},{to}]}}"#)
     };
@@ -492,6 +499,7 @@ fn hostile_safetensors_are_refused() {
 
 #[test]
 fn hostile_hdf5_files_are_refused() {
+    let _alone = alone();
     let cases = [
         ("big_endian", "big-endian"),
         ("compound", "composed"),
@@ -545,6 +553,7 @@ fn hostile_hdf5_files_are_refused() {
 
 #[test]
 fn only_regular_files_are_read() {
+    let _alone = alone();
     let folder = tempfile::tempdir().expect("a folder");
     let error = Weights::read(folder.path()).expect_err("a folder");
     assert!(error.to_string().contains("a folder, not a weights file"), "{error}");
@@ -578,7 +587,7 @@ fn small_files() -> Vec<(&'static str, Vec<u8>)> {
 
 #[test]
 fn a_cut_file_is_refused_at_every_length() {
-    let _lock = ONE_AT_A_TIME.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+    let _alone = alone();
     for (name, bytes) in small_files() {
         let whole = Weights::from_bytes(&bytes).unwrap_or_else(|error| panic!("{name}: {error}"));
         for length in 0..bytes.len() {
@@ -600,7 +609,7 @@ fn a_cut_file_is_refused_at_every_length() {
 
 #[test]
 fn changed_files_are_read_or_refused() {
-    let _lock = ONE_AT_A_TIME.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+    let _alone = alone();
     let mut random = Pcg32::seed_from_u64(6);
     let mut files: Vec<(String, Vec<u8>, usize)> =
         small_files().into_iter().map(|(name, bytes)| (name.to_owned(), bytes, 500)).collect();
