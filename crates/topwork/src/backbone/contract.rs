@@ -190,16 +190,7 @@ mod broken {
     use crate::network::{Activation, BatchNorm, Convolution, Groups, Padding};
 
     fn lite2() -> Row {
-        Row {
-            name: "efficientnet_lite2",
-            input: (260, 260),
-            feature_dim: 1280,
-            origin: Origin::File {
-                preprocess: efficientnet_lite::LITE2_PREPROCESS,
-                sources: efficientnet_lite::LITE2_SOURCES,
-            },
-            build: efficientnet_lite::lite2,
-        }
+        row("efficientnet_lite2").expect("a row").clone()
     }
 
     #[test]

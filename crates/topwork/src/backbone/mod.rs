@@ -76,7 +76,7 @@ impl ImageNet {
 }
 
 /// A row of [`BACKBONES`]: a network with the preprocessing that belongs to its weights.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Row {
     /// The name by which [`backbone`] finds it.
     pub name: &'static str,
@@ -91,7 +91,7 @@ pub struct Row {
 }
 
 /// Where the weights of a backbone are.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub enum Origin {
     /// In the program, with a record of their preprocessing.
     Embedded {
