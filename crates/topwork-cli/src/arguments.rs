@@ -110,9 +110,12 @@ pub(crate) struct Train {
     /// The arithmetic of the network [default: int8]
     #[arg(long, value_enum)]
     pub(crate) precision: Option<PrecisionChoice>,
-    /// Dense layers: most epochs
-    #[arg(long, default_value_t = 100, value_parser = clap::value_parser!(u32).range(1..=100_000))]
-    pub(crate) epochs: u32,
+    /// Which layers of the network the head sees [default: auto]
+    #[arg(long, value_enum)]
+    pub(crate) features: Option<FeaturesChoice>,
+    /// Dense layers: most epochs [default: as many as take no longer than the features; 100 with a recipe]
+    #[arg(long, value_parser = clap::value_parser!(u32).range(1..=100_000))]
+    pub(crate) epochs: Option<u32>,
     /// Dense layers: photos a step [default: 32]
     #[arg(long, value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
     pub(crate) batch_size: Option<u32>,
@@ -426,6 +429,14 @@ pub(crate) enum SplitChoice {
     Stratified,
     /// The first files of each class in sorted order, as Keras' ImageDataGenerator(validation_split=…) takes them
     Keras,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, ValueEnum)]
+pub(crate) enum FeaturesChoice {
+    /// The last one, and one in the middle where cross-validation shows that it helps
+    Auto,
+    /// The last one alone
+    Last,
 }
 
 #[derive(Clone, Copy, ValueEnum)]

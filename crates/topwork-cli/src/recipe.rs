@@ -1,6 +1,6 @@
 //! What a training does where the command line says nothing: topwork's own choices, or those of a recipe.
 
-use crate::arguments::{HeadChoice, PrecisionChoice, RecipeChoice, SplitChoice, Train};
+use crate::arguments::{FeaturesChoice, HeadChoice, PrecisionChoice, RecipeChoice, SplitChoice, Train};
 
 /// The choices in which recipes differ. All else (seed 42, .15 for validation, 100 epochs, Adam at 1e-3, early stopping,
 /// plateau) is the same in all.
@@ -9,6 +9,7 @@ pub(crate) struct Recipe {
     pub(crate) backbone: String,
     pub(crate) precision: PrecisionChoice,
     pub(crate) split: SplitChoice,
+    pub(crate) features: FeaturesChoice,
     pub(crate) head: HeadChoice,
     pub(crate) batch_size: u32,
 }
@@ -20,6 +21,7 @@ impl Recipe {
             backbone: topwork::DEFAULT_BACKBONE.to_owned(),
             precision: PrecisionChoice::Int8,
             split: SplitChoice::Stratified,
+            features: FeaturesChoice::Auto,
             head: HeadChoice::Linear,
             batch_size: 32,
         }
@@ -31,6 +33,7 @@ impl Recipe {
             backbone: "resnet50".to_owned(),
             precision: PrecisionChoice::F32,
             split: SplitChoice::Keras,
+            features: FeaturesChoice::Last,
             head: HeadChoice::Dense(vec![1024, 512, 256, 128]),
             batch_size: 40,
         }
@@ -46,6 +49,7 @@ impl Recipe {
             backbone: arguments.backbone.clone().unwrap_or(recipe.backbone),
             precision: arguments.precision.unwrap_or(recipe.precision),
             split: arguments.split.unwrap_or(recipe.split),
+            features: arguments.features.unwrap_or(recipe.features),
             head: arguments.head.clone().unwrap_or(recipe.head),
             batch_size: arguments.batch_size.unwrap_or(recipe.batch_size),
         }

@@ -10,7 +10,10 @@ use std::time::{Duration, Instant};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 /// How long plain output stays silent between two lines of progress.
-const PLAIN_INTERVAL: Duration = Duration::from_secs(5);
+const PLAIN_INTERVAL: Duration = Duration::from_secs(10);
+
+/// A stage that takes less needs no progress.
+const SHORT: Duration = Duration::from_secs(2);
 
 /// Writes a line to standard error. One that nobody reads any more is no reason to stop, where `eprintln!` panics.
 pub(crate) fn line(message: impl Display) {
@@ -40,6 +43,21 @@ impl Terminal {
         line(format_args!("warning: {}", message.as_ref()));
     }
 
+    /// A stage whose steps are not counted, shown once it has taken two seconds.
+    pub(crate) fn course(self, what: &'static str) -> Course {
+        let kind = if self.quiet {
+            Kind::Silent
+        } else if std::io::stderr().is_terminal() {
+            let bar = ProgressBar::with_draw_target(Some(1000), ProgressDrawTarget::stderr_with_hz(10));
+            let style = ProgressStyle::with_template("{msg} {wide_bar} {percent} %");
+            bar.set_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()));
+            Kind::Bar(bar)
+        } else {
+            Kind::Plain(Mutex::new(Instant::now()))
+        };
+        Course { what, start: Instant::now(), kind }
+    }
+
     /// A count that grows to `total`, shown with its rate.
     pub(crate) fn progress(self, what: &'static str, total: usize) -> Progress {
         let kind = if self.quiet || total == 0 {
@@ -57,6 +75,49 @@ impl Terminal {
             Kind::Plain(Mutex::new(Instant::now()))
         };
         Progress { what, total, start: Instant::now(), kind }
+    }
+}
+
+/// A stage that tells what it does and how far it is; see [`Terminal::course`].
+pub(crate) struct Course {
+    what: &'static str,
+    start: Instant,
+    kind: Kind,
+}
+
+impl Course {
+    /// What is done now, and how much of the stage is done, where that is known.
+    pub(crate) fn set(&self, step: &str, share: Option<f64>) {
+        let elapsed = self.start.elapsed();
+        if elapsed < SHORT {
+            return;
+        }
+        let left =
+            share.filter(|share| *share > 0.0).map(|share| elapsed.as_secs_f64() * (1.0 / share - 1.0));
+        let left = left.map_or(String::new(), |left| format!("  at most {left:.0} s left"));
+        let what = self.what;
+        match &self.kind {
+            Kind::Silent => {}
+            Kind::Bar(bar) => {
+                bar.set_message(format!("{what}: {step}{left}"));
+                share.into_iter().for_each(|share| bar.set_position((1000.0 * share) as u64));
+            }
+            Kind::Plain(last) => {
+                let Ok(mut last) = last.lock() else { return };
+                if last.elapsed() >= PLAIN_INTERVAL {
+                    *last = Instant::now();
+                    line(format_args!("{what}: {step}  {:.0} s{left}", elapsed.as_secs_f64()));
+                }
+            }
+        }
+    }
+}
+
+impl Drop for Course {
+    fn drop(&mut self) {
+        if let Kind::Bar(bar) = &self.kind {
+            bar.finish_and_clear();
+        }
     }
 }
 

@@ -4,7 +4,7 @@ use std::borrow::Cow;
 use std::path::Path;
 use std::time::Instant;
 
-use topwork::backbone::{self, Arithmetic, Row};
+use topwork::backbone::{self, Arithmetic, Backbone, Row};
 use topwork::dataset::name::visible;
 use topwork::features::extract::{Extraction, Run};
 use topwork::features::store::{self, Store};
@@ -35,16 +35,16 @@ pub(crate) fn extractor(name: &str, precision: Precision) -> Result<Extractor, F
     Ok(Extractor::new(backbone::backbone(name, precision, isa()?)?))
 }
 
-/// The extractor on these weights. On bytes, weights from a file need ranges: those that are kept beside them, else such as these
+/// The backbone on these weights. On bytes, weights from a file need ranges: those that are kept beside them, else such as these
 /// photos show, which are kept from then on.
-pub(crate) fn extractor_on(
+pub(crate) fn backbone_on(
     row: &Row,
     weights: &Weights,
     precision: Precision,
     photos: &[&Path],
     work: &Work,
     terminal: Terminal,
-) -> Result<Extractor, Failure> {
+) -> Result<Backbone, Failure> {
     let isa = isa()?;
     let ranges = match precision {
         Precision::F32 => None,
@@ -54,7 +54,7 @@ pub(crate) fn extractor_on(
         }),
     };
     let arithmetic = ranges.as_ref().map_or(Arithmetic::F32, Arithmetic::Int8);
-    Ok(Extractor::new(row.fit(weights, row.input, arithmetic, isa)?))
+    Ok(row.fit(weights, row.input, arithmetic, isa)?)
 }
 
 /// Finds the ranges of these weights on some of the photos, and keeps them beside the weights.

@@ -206,7 +206,7 @@ fn a_damaged_or_newer_model_is_refused() {
     }
     let text = model
         .windows(12)
-        .position(|part| part == br#"\"format\":1,"#.get(..12).unwrap())
+        .position(|part| part == br#"\"format\":2,"#.get(..12).unwrap())
         .expect("the format number");
     let mut newer = model.clone();
     newer[text + 11] = b'9';

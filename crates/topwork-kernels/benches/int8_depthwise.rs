@@ -7,7 +7,7 @@
 use std::hint::black_box;
 use std::time::Instant;
 use topwork_kernels::Isa;
-use topwork_kernels::int8::{PackedDepthwise, Requantise, depthwise, global_average};
+use topwork_kernels::int8::{PackedDepthwise, Requantise, channel_sums, depthwise};
 use topwork_kernels::window::Window;
 
 /// Channels, side of the input, side of the kernel, stride, how often.
@@ -68,9 +68,12 @@ fn all(isa: Isa) {
         operations / total / 1e9,
         best * 1e3
     );
-    let (input, mut means) = (vec![7; 49 * 1280], vec![0.0; 1280]);
-    let (time, fastest) = measure(|| global_average(black_box(&input), 0, 0.1, black_box(&mut means)));
-    println!("  average of 7 x 7 x 1280: {:.1} us; fastest {:.1} us", time * 1e6, fastest * 1e6);
+    for (side, channels) in [(7, 1280), (14, 672)] {
+        let (input, mut sums) = (vec![7; side * side * channels], vec![0; channels]);
+        let (time, fastest) = measure(|| channel_sums(black_box(&input), black_box(&mut sums)));
+        let (time, fastest) = (time * 1e6, fastest * 1e6);
+        println!("  sums of {side} x {side} x {channels}: {time:.1} us; fastest {fastest:.1} us");
+    }
 }
 
 /// Seconds of one call: the median and the fastest of rounds of about a millisecond.

@@ -14,6 +14,7 @@ pub mod buffer;
 pub mod convolution;
 pub mod depthwise;
 pub mod epilogue;
+pub mod exponential;
 pub mod gemm;
 pub mod int8;
 pub mod isa;
@@ -23,6 +24,7 @@ pub mod product;
 pub mod machine;
 pub mod reference;
 pub mod resample;
+pub mod rows;
 pub mod window;
 
 pub use isa::Isa;

@@ -6,7 +6,7 @@
 //! sizes or on how a caller spreads rows and vectors over threads. Multiplication and addition stay two rounded
 //! operations, never a fused one. No file here knows what the numbers mean.
 
-use std::ops::{Add, Mul};
+use std::ops::{Add, Div, Mul, Range, Sub};
 
 use crate::Isa;
 use crate::isa::Level;
@@ -18,10 +18,10 @@ const LANES: usize = 8;
 /// Rows that stay in a second-level cache while all vectors pass by.
 const ROW_BLOCK: usize = 64;
 
-/// Vectors that stay in a second-level cache while all rows of a block pass by.
+/// Vectors whose sums with all rows of a block are begun before they are ended.
 const VECTOR_BLOCK: usize = 16;
 
-/// Columns of [`accumulate`] that stay in a first-level cache.
+/// Columns of the vectors and sums that stay in a first-level cache while all rows of a block pass by; whole [`LANES`].
 const COLUMN_BLOCK: usize = 256;
 
 /// So many vectors make up for copying the rows together.
@@ -31,7 +31,9 @@ const MANY: usize = 8;
 const COPIED_COLUMNS: usize = 2 * PANEL;
 
 /// A type in which products are summed: `f32` or `f64`.
-pub trait Sum: Copy + Default + From<f32> + Add<Output = Self> + Mul<Output = Self> {
+pub trait Sum:
+    Copy + Default + From<f32> + Add<Output = Self> + Sub<Output = Self> + Mul<Output = Self> + Div<Output = Self>
+{
     /// [`accumulate`] for many vectors, if there is a faster way; whether it was done.
     #[doc(hidden)]
     fn accumulate_many(_isa: Isa, _rows: &[&[f32]], _coefficients: &[Self], _out: &mut [Self]) -> bool {
@@ -248,71 +250,92 @@ where
 #[inline(always)]
 fn scores_in_blocks<W: Copy, T: Sum + From<W>>(rows: &[&[f32]], vectors: &[W], out: &mut [T], width: usize) {
     let count = out.len() / rows.len();
-    for block_start in (0..rows.len()).step_by(ROW_BLOCK) {
-        let block_end = rows.len().min(block_start + ROW_BLOCK);
+    if count == 0 {
+        return;
+    }
+    let mut lanes = [[T::default(); LANES]; ROW_BLOCK * VECTOR_BLOCK];
+    for (rows, out) in rows.chunks(ROW_BLOCK).zip(out.chunks_mut(ROW_BLOCK * count)) {
         for first in (0..count).step_by(VECTOR_BLOCK) {
-            let last = count.min(first + VECTOR_BLOCK);
-            let mut row = block_start;
-            while row + 4 <= block_end {
-                score_rows::<4, W, T>(rows, vectors, out, width, row, first..last);
-                row += 4;
+            let vectors = &vectors[first * width..count.min(first + VECTOR_BLOCK) * width];
+            let lanes = &mut lanes[..rows.len() * VECTOR_BLOCK];
+            lanes.fill([T::default(); LANES]);
+            // The lanes of a sum go on from one block of columns to the next.
+            for start in (0..width).step_by(COLUMN_BLOCK) {
+                add_products(rows, vectors, lanes, start..width.min(start + COLUMN_BLOCK));
             }
-            while row < block_end {
-                score_rows::<1, W, T>(rows, vectors, out, width, row, first..last);
-                row += 1;
+            for (out, lanes) in out.chunks_exact_mut(count).zip(lanes.chunks_exact(VECTOR_BLOCK)) {
+                let sums = lanes.iter().map(|lane| {
+                    ((lane[0] + lane[4]) + (lane[2] + lane[6])) + ((lane[1] + lane[5]) + (lane[3] + lane[7]))
+                });
+                out[first..].iter_mut().zip(sums).for_each(|(out, sum)| *out = sum);
             }
         }
     }
 }
 
-/// The scores of `R` rows with a range of vectors, two vectors at a time.
+/// Adds the products of some columns of rows and at most [`VECTOR_BLOCK`] vectors to the lanes of their sums.
 #[inline(always)]
-fn score_rows<const R: usize, W: Copy, T: Sum + From<W>>(
+fn add_products<W: Copy, T: Sum + From<W>>(
     rows: &[&[f32]],
     vectors: &[W],
-    out: &mut [T],
-    width: usize,
-    row: usize,
-    range: std::ops::Range<usize>,
+    lanes: &mut [[T; LANES]],
+    columns: Range<usize>,
 ) {
-    let count = out.len() / rows.len();
-    let tile: [&[f32]; R] = std::array::from_fn(|index| &rows[row + index][..width]);
-    let mut vector = range.start;
-    while vector + 2 <= range.end {
-        let pair = std::array::from_fn(|index| &vectors[(vector + index) * width..][..width]);
-        let sums = dot_tile::<R, 2, W, T>(&tile, &pair, width);
-        for (index, sums) in sums.iter().enumerate() {
-            out[(row + index) * count + vector..][..2].copy_from_slice(sums);
-        }
-        vector += 2;
+    let (width, mut row) = (rows[0].len(), 0);
+    while row + 4 <= rows.len() {
+        let tile: [&[f32]; 4] = std::array::from_fn(|index| &rows[row + index][columns.clone()]);
+        add_tile_rows(&tile, vectors, &mut lanes[row * VECTOR_BLOCK..], width, columns.clone());
+        row += 4;
     }
-    if vector < range.end {
-        let sums = dot_tile::<R, 1, W, T>(&tile, &[&vectors[vector * width..][..width]], width);
-        for (index, sums) in sums.iter().enumerate() {
-            out[(row + index) * count + vector] = sums[0];
-        }
+    while row < rows.len() {
+        let tile = [&rows[row][columns.clone()]];
+        add_tile_rows(&tile, vectors, &mut lanes[row * VECTOR_BLOCK..], width, columns.clone());
+        row += 1;
+    }
+}
+
+/// The same for a tile of `R` rows, two vectors at a time.
+#[inline(always)]
+fn add_tile_rows<const R: usize, W: Copy, T: Sum + From<W>>(
+    rows: &[&[f32]; R],
+    vectors: &[W],
+    lanes: &mut [[T; LANES]],
+    width: usize,
+    columns: Range<usize>,
+) {
+    let count = vectors.len() / width;
+    let vector = |number: usize| &vectors[number * width..][columns.clone()];
+    let mut number = 0;
+    while number + 2 <= count {
+        add_tile(rows, &[vector(number), vector(number + 1)], lanes, number);
+        number += 2;
+    }
+    if number < count {
+        add_tile(rows, &[vector(number)], lanes, number);
     }
 }
 
 #[inline(always)]
-fn dot_tile<const R: usize, const V: usize, W: Copy, T: Sum + From<W>>(
+fn add_tile<const R: usize, const V: usize, W: Copy, T: Sum + From<W>>(
     rows: &[&[f32]; R],
     vectors: &[&[W]; V],
-    width: usize,
-) -> [[T; V]; R] {
+    lanes: &mut [[T; LANES]],
+    first: usize,
+) {
+    let width = rows[0].len();
     let steps = width / LANES;
     let row_chunks: [&[[f32; LANES]]; R] = std::array::from_fn(|row| &rows[row].as_chunks().0[..steps]);
     let vector_chunks: [&[[W; LANES]]; V] =
         std::array::from_fn(|vector| &vectors[vector].as_chunks().0[..steps]);
-    let mut lanes = [[[T::default(); LANES]; V]; R];
+    let mut sums: [[[T; LANES]; V]; R] =
+        std::array::from_fn(|row| std::array::from_fn(|vector| lanes[row * VECTOR_BLOCK + first + vector]));
     for step in 0..steps {
         let weights: [[T; LANES]; V] = std::array::from_fn(|vector| vector_chunks[vector][step].map(T::from));
         for row in 0..R {
             let values: [T; LANES] = row_chunks[row][step].map(T::from);
             for vector in 0..V {
                 for lane in 0..LANES {
-                    lanes[row][vector][lane] =
-                        lanes[row][vector][lane] + values[lane] * weights[vector][lane];
+                    sums[row][vector][lane] = sums[row][vector][lane] + values[lane] * weights[vector][lane];
                 }
             }
         }
@@ -320,16 +343,12 @@ fn dot_tile<const R: usize, const V: usize, W: Copy, T: Sum + From<W>>(
     for row in 0..R {
         for vector in 0..V {
             for (lane, column) in (steps * LANES..width).enumerate() {
-                lanes[row][vector][lane] =
-                    lanes[row][vector][lane] + T::from(rows[row][column]) * T::from(vectors[vector][column]);
+                sums[row][vector][lane] =
+                    sums[row][vector][lane] + T::from(rows[row][column]) * T::from(vectors[vector][column]);
             }
+            lanes[row * VECTOR_BLOCK + first + vector] = sums[row][vector];
         }
     }
-    lanes.map(|row| {
-        row.map(|lane| {
-            ((lane[0] + lane[4]) + (lane[2] + lane[6])) + ((lane[1] + lane[5]) + (lane[3] + lane[7]))
-        })
-    })
 }
 
 #[inline(always)]
@@ -384,7 +403,7 @@ fn add_rows<const R: usize, T: Sum>(
     count: usize,
     row: usize,
     vector: usize,
-    columns: std::ops::Range<usize>,
+    columns: Range<usize>,
     sums: &mut [T],
 ) {
     let tile: [&[f32]; R] = std::array::from_fn(|index| &rows[row + index][columns.clone()][..sums.len()]);

@@ -2,7 +2,7 @@
 //! loops of `reference`.
 
 use topwork_kernels::Isa;
-use topwork_kernels::int8::{PackedDepthwise, Requantise, Residual, depthwise, global_average};
+use topwork_kernels::int8::{PackedDepthwise, Requantise, Residual, channel_sums, depthwise};
 use topwork_kernels::reference;
 use topwork_kernels::window::Window;
 
@@ -248,22 +248,20 @@ fn planes_of_several_bands() {
 }
 
 #[test]
-fn averages() {
+fn sums_of_channels() {
     let mut failures = Vec::new();
-    for channels in (1..70).chain([96, 127, 128, 129, 144, 320, 1280]) {
-        for pixels in [0, 1, 2, 3, 4, 5, 7, 8, 9, 49, 256, 257, 300] {
-            for zero_point in [0, 3, 255] {
+    for channels in (1..70).chain([96, 127, 128, 129, 144, 320, 672, 1280]) {
+        for pixels in [0, 1, 2, 3, 4, 5, 7, 8, 9, 49, 196, 256, 257, 258, 289, 300, 784] {
+            for largest in [false, true] {
                 let mut input = bytes(channels * pixels, channels + pixels);
-                if pixels % 2 == 1 {
-                    input.iter_mut().for_each(|value| *value |= 0xf8);
+                if largest {
+                    input.fill(255);
                 }
-                let factor = 0.037 / pixels.max(1) as f32;
-                let (mut expected, mut found) = (vec![1.0f32; channels], vec![2.0f32; channels]);
-                reference::int8::global_average(&input, zero_point, factor, &mut expected);
-                global_average(&input, zero_point, factor, &mut found);
-                let bits = |values: &[f32]| values.iter().map(|value| value.to_bits()).collect::<Vec<_>>();
-                if bits(&found) != bits(&expected) {
-                    failures.push(format!("{pixels} x {channels}, {zero_point}"));
+                let (mut expected, mut found) = (vec![1; channels], vec![2; channels]);
+                reference::int8::channel_sums(&input, &mut expected);
+                channel_sums(&input, &mut found);
+                if found != expected || (largest && found[0] != 255 * pixels as u32) {
+                    failures.push(format!("{pixels} x {channels}, {largest}"));
                 }
             }
         }

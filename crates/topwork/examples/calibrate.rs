@@ -20,7 +20,7 @@ use topwork::network::calibration::{Calibration, Method};
 use topwork::network::{Precision, Ranges};
 use topwork::photo::{Limits, decode};
 use topwork::preprocess::Scratch;
-use topwork::train::{ClassWeight, Examples, cross_validate, stratified_folds};
+use topwork::train::{ClassWeight, Examples, Monitor, cross_validate, stratified_folds};
 use topwork::{Extractor, Isa};
 
 const METHODS: [Method; 2] = [Method::MinMax, Method::MeanSquaredError];
@@ -107,7 +107,7 @@ fn ranges(calibration: &Calibration, method: Method, backbone: &Backbone) -> Ran
 
 fn features(backbone: Backbone, paths: &[PathBuf]) -> Result<Vec<Vec<f32>>, Box<dyn Error>> {
     let extraction = Extractor::new(backbone).extract(paths, &Store::none(), &Run::default())?;
-    let rows = (0..paths.len()).map(|at| extraction.features_of(at).map(<[f32]>::to_vec));
+    let rows = (0..paths.len()).map(|at| extraction.features_of(at));
     rows.collect::<Option<Vec<_>>>().ok_or_else(|| "a photo cannot be used".into())
 }
 
@@ -117,7 +117,7 @@ fn accuracy(features: &[Vec<f32>], labels: &[usize], classes: usize) -> Result<f
     let examples = Examples::from_rows(rows, labels.to_vec(), classes)?;
     let folds = stratified_folds(labels, classes, 5, SEED).ok_or("too few photos for five folds")?;
     let threads = std::thread::available_parallelism()?.into();
-    let done = cross_validate(&examples, &folds, ClassWeight::Equal, SEED, threads, &|| false)?;
+    let done = cross_validate(&examples, &folds, ClassWeight::Equal, SEED, threads, &Monitor::default())?;
     let rows = done.probabilities.chunks_exact(classes).zip(labels);
     let right = rows.filter(|(row, label)| row.iter().all(|value| *value <= row[**label])).count();
     Ok(right as f64 / labels.len() as f64)

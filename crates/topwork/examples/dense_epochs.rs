@@ -27,8 +27,14 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         println!("{} {}", epoch.loss, start.elapsed().as_secs_f64());
         start = Instant::now();
     };
-    fit_dense(&Examples::new(&features, WIDTH, &labels, 2)?, None, &settings, threads, &mut report, &|| {
-        false
-    })?;
+    fit_dense(
+        &Examples::new(&features, WIDTH, &labels, 2)?,
+        None,
+        None,
+        &settings,
+        threads,
+        &mut report,
+        &|| false,
+    )?;
     Ok(())
 }

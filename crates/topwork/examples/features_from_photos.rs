@@ -31,7 +31,7 @@ fn main() -> Result<(), Box<dyn Error>> {
             row.prepare(&weights, row.input, precision, Isa::best())?
         }
     };
-    let extractor = Extractor::new(backbone);
+    let extractor = Extractor::with_tap(backbone);
     let run = Run { threads: 0, progress: &|_| (), stop: &AtomicBool::new(false) };
     let extraction = extractor.extract(&paths, &Store::none(), &run)?;
     let mut out = std::io::BufWriter::new(std::io::stdout().lock());

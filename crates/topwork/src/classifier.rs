@@ -12,8 +12,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::backbone::{self, Arithmetic, Backbone, ImageNet, SELF_TEST_HINT};
 use crate::error::{Error, ErrorKind, Result};
-use crate::features::Extractor;
 use crate::features::extract::Seconds;
+use crate::features::{Extractor, Features, Tap, inputs};
 use crate::head::{Head, Linear, NamedTensor};
 use crate::network::{Precision, Ranges};
 use crate::photo::Unreadable;
@@ -22,7 +22,7 @@ use crate::report::write_whole;
 use topwork_kernels::Isa;
 
 /// The number of the file format that this version writes, and the newest that it reads.
-pub const MODEL_FORMAT: u32 = 1;
+pub const MODEL_FORMAT: u32 = 2;
 
 /// The oldest version of topwork that reads [`MODEL_FORMAT`].
 const READABLE_SINCE: &str = "0.1.0";
@@ -65,6 +65,9 @@ pub struct Record {
     /// any machine. Those of embedded weights are in the program.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub calibration: Option<Ranges>,
+    /// What the head takes of the map in the middle of the network; nothing, if that is absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tap: Option<Tap>,
     /// What the classifier was trained with.
     pub settings: serde_json::Value,
 }
@@ -89,19 +92,23 @@ pub struct Classifier {
 }
 
 impl Classifier {
-    /// Puts a trained head on the extractor that its features came from.
+    /// Puts a trained head on the extractor that its features came from. Without `tap` the head takes the averages of
+    /// the last map alone, and the classifier computes no others.
     ///
     /// # Errors
     ///
-    /// [`ErrorKind::Configuration`] if the head's inputs or outputs do not fit the extractor or the classes.
+    /// [`ErrorKind::Configuration`] if the head's inputs or outputs do not fit the extractor or the classes, or the
+    /// extractor does not give what `tap` names.
     pub fn new(
         extractor: Extractor,
         head: Head,
+        tap: Option<Tap>,
         classes: Vec<String>,
         settings: serde_json::Value,
     ) -> Result<Classifier> {
-        let record = record(&extractor, classes, settings);
-        check_shapes(&record, &head, extractor.feature_dim(), ErrorKind::Configuration)?;
+        let extractor = if tap.is_some() { extractor } else { extractor.without_tap() };
+        let record = Record { tap, ..record(&extractor, classes, settings) };
+        check_shapes(&record, &head, &extractor, ErrorKind::Configuration)?;
         Ok(Classifier { record, head, extractor })
     }
 
@@ -121,7 +128,7 @@ impl Classifier {
             classes.into_iter().map(|class| (class.wnid, class.name)).unzip();
         let extractor = Extractor::new(backbone);
         let record = Record { wordnet_ids, ..record(&extractor, names, serde_json::Value::Null) };
-        check_shapes(&record, &head, extractor.feature_dim(), ErrorKind::Weights)?;
+        check_shapes(&record, &head, &extractor, ErrorKind::Weights)?;
         Ok(Classifier { record, head, extractor })
     }
 
@@ -152,12 +159,14 @@ impl Classifier {
     /// As [`Classifier::open`].
     pub fn from_bytes(bytes: &[u8], isa: Isa) -> Result<Classifier> {
         let (record, head, probe) = parse(bytes)?;
-        let extractor = Extractor::new(backbone_of(&record, isa).map_err(|error| {
+        let backbone = backbone_of(&record, isa).map_err(|error| {
             let hint = error.hint().map(str::to_owned);
             let message = "the model stands on a backbone that is not here";
             let error = Error::new(ErrorKind::Model, message).with_source(error);
             hint.into_iter().fold(error, Error::with_hint)
-        })?);
+        })?;
+        let extractor =
+            if record.tap.is_some() { Extractor::with_tap(backbone) } else { Extractor::new(backbone) };
         if record.ranges != ranges_digest(&extractor) {
             let message = format!(
                 "the model was trained with other ranges of int8: expected {:?}, found {:?}",
@@ -173,7 +182,7 @@ impl Classifier {
             return Err(Error::new(ErrorKind::Model, message)
                 .with_hint("train again, or use the version it came from"));
         }
-        check_shapes(&record, &head, extractor.feature_dim(), ErrorKind::Model)?;
+        check_shapes(&record, &head, &extractor, ErrorKind::Model)?;
         self_test(&extractor, &probe)?;
         Ok(Classifier { record, head, extractor })
     }
@@ -185,7 +194,7 @@ impl Classifier {
     /// [`ErrorKind::Bug`] if the tensors cannot be written.
     pub fn to_bytes(&self) -> Result<Vec<u8>> {
         let mut tensors = self.head.tensors();
-        let probe = self.extractor.backbone().probe_features();
+        let probe = self.extractor.probe_features();
         tensors.push(NamedTensor { name: SELF_TEST.to_owned(), shape: vec![probe.len()], values: probe });
         let stored: Vec<(String, Vec<usize>, Vec<u8>)> = tensors
             .into_iter()
@@ -223,10 +232,20 @@ impl Classifier {
     /// Why the photo cannot be used.
     pub fn classify(&self, bytes: &[u8]) -> std::result::Result<Vec<f64>, Unreadable> {
         let mut workspace = self.extractor.workspace();
-        let mut features = vec![0.0; self.extractor.feature_dim()];
+        let mut row = vec![0; self.extractor.layout().row_bytes()];
         let mut seconds = Seconds::default();
-        self.extractor.features_from_bytes(bytes, &mut workspace, &mut seconds, &mut features)?;
-        Ok(self.head.probabilities(&features))
+        self.extractor.features_from_bytes(bytes, &mut workspace, &mut seconds, &mut row)?;
+        Ok(self.head.probabilities(&inputs(self.extractor.layout(), &row, self.record.tap.as_ref())))
+    }
+
+    /// The probability of every class for a row of features that the [`extractor`](Classifier::extractor) gave, or one
+    /// on the same backbone that gives more.
+    ///
+    /// # Panics
+    ///
+    /// If there is no such row.
+    pub fn probabilities(&self, features: &Features, row: usize) -> Vec<f64> {
+        self.head.probabilities(&features.inputs(row, self.record.tap.as_ref()))
     }
 
     /// What an answer depends on, besides the tensors.
@@ -260,6 +279,7 @@ fn record(extractor: &Extractor, classes: Vec<String>, settings: serde_json::Val
         precision: extractor.precision(),
         ranges: ranges_digest(extractor),
         calibration: extractor.backbone().ranges.clone().filter(|_| !extractor.backbone().is_embedded()),
+        tap: None,
         settings,
     }
 }
@@ -345,7 +365,7 @@ fn parse(bytes: &[u8]) -> Result<(Record, Head, Vec<f32>)> {
     Ok((record, head, probe))
 }
 
-fn check_shapes(record: &Record, head: &Head, feature_dim: usize, kind: ErrorKind) -> Result<()> {
+fn check_shapes(record: &Record, head: &Head, extractor: &Extractor, kind: ErrorKind) -> Result<()> {
     let classes = &record.classes;
     let mut sorted: Vec<&String> = classes.iter().collect();
     sorted.sort();
@@ -362,6 +382,19 @@ fn check_shapes(record: &Record, head: &Head, feature_dim: usize, kind: ErrorKin
         let message = format!("{} classes, but a head for {}", classes.len(), head.classes());
         return Err(Error::new(kind, message));
     }
+    if let Some(tap) = &record.tap {
+        let given = extractor.layout().tap().map(|part| part.layer.as_str());
+        if given != Some(tap.layer.as_str()) {
+            let given = given.unwrap_or("no other layer");
+            let message = format!("a head on the layer {:?}, and the network offers {given}", tap.layer);
+            return Err(Error::new(kind, message));
+        }
+        if !(tap.factor.is_finite() && tap.factor > 0.0) {
+            let message = format!("the layer {:?} counts {} times", tap.layer, tap.factor);
+            return Err(Error::new(kind, message));
+        }
+    }
+    let feature_dim = extractor.feature_dim();
     if head.width() != feature_dim {
         let message = format!("a head for {} features on a network that gives {feature_dim}", head.width());
         return Err(Error::new(kind, message));
@@ -371,7 +404,7 @@ fn check_shapes(record: &Record, head: &Head, feature_dim: usize, kind: ErrorKin
 
 /// On bytes the probe's features must be the recorded ones, in f32 within the tolerance.
 fn self_test(extractor: &Extractor, expected: &[f32]) -> Result<()> {
-    let found = extractor.backbone().probe_features();
+    let found = extractor.probe_features();
     let largest = expected.iter().fold(0.0_f32, |largest, value| largest.max(value.abs()));
     let tolerance = match extractor.precision() {
         Precision::Int8 => 0.0,

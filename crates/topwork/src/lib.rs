@@ -27,7 +27,7 @@
 //! # let model = &folder.path().join("model.safetensors");
 //! let data = dataset::open(photos)?;
 //! let backbone = backbone::backbone(topwork::DEFAULT_BACKBONE, Precision::Int8, Isa::best())?;
-//! let extractor = Extractor::new(backbone);
+//! let extractor = Extractor::with_tap(backbone);
 //! let paths: Vec<_> = data.samples.iter().map(|sample| &sample.path).collect();
 //! let extraction = extractor.extract(&paths, &Store::none(), &Run::default())?;
 //!
@@ -35,20 +35,23 @@
 //! let split = split(&data, &extraction.usable_digests(), rule, Conflicts::Error)?;
 //! let examples = |set| {
 //!     let photos = split.of_set(set).into_iter();
-//!     let known = photos.filter_map(|at| Some((extraction.features_of(at)?, data.samples[at].label)));
-//!     let (rows, labels) = known.unzip();
-//!     Examples::from_rows(rows, labels, data.classes.len())
+//!     let known = photos.filter_map(|at| Some((extraction.photos[at].row.clone().ok()?, data.samples[at].label)));
+//!     let (rows, labels): (Vec<_>, Vec<_>) = known.unzip();
+//!     Examples::from_features(&extraction.features, &rows, labels, data.classes.len())
 //! };
 //! let (training, validation) = (examples(Set::Training)?, examples(Set::Validation)?);
-//! let (fit, _) = train::train_linear(&training, None, train::ClassWeight::Equal, 42, 1, &|| false)?;
+//! let monitor = train::Monitor::default();
+//! let (fit, _) = train::train_linear(&training, None, train::ClassWeight::Equal, 42, 1, &monitor)?;
 //!
 //! let head = Head::Linear(fit.head);
-//! let answers: Vec<_> = (0..validation.len()).map(|at| head.probabilities(validation.row(at))).collect();
+//! let answers: Vec<_> = (0..validation.len())
+//!     .map(|at| head.probabilities(&validation.inputs(at, fit.tap.as_ref())))
+//!     .collect();
 //! let rows = validation.labels().iter().copied().zip(answers.iter().map(Vec::as_slice));
 //! let evaluation = metrics::evaluate(&data.classes, rows);
 //! println!("{} photos, accuracy {:?}", evaluation.n, evaluation.accuracy);
 //!
-//! Classifier::new(extractor, head, data.classes, "settings for the record".into())?.save(model)?;
+//! Classifier::new(extractor, head, fit.tap, data.classes, "settings for the record".into())?.save(model)?;
 //! # assert_eq!((evaluation.n, evaluation.accuracy), (4, Some(1.0)));
 //! # let photo = std::fs::read(photos.join("night/3.ppm"))?;
 //! # let classifier = Classifier::open(model, Isa::best())?;

@@ -7,6 +7,7 @@ use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 use topwork::backbone::backbone;
 use topwork::classifier::MODEL_FORMAT;
+use topwork::features::Tap;
 use topwork::head::Linear;
 use topwork::{Classifier, DEFAULT_BACKBONE, Error, ErrorKind, Extractor, Head, Isa, Precision};
 
@@ -27,11 +28,13 @@ fn classifier() -> Classifier {
 }
 
 fn classifier_in(precision: Precision) -> Classifier {
-    let extractor = Extractor::new(backbone(DEFAULT_BACKBONE, precision, Isa::best()).unwrap());
+    let extractor = Extractor::with_tap(backbone(DEFAULT_BACKBONE, precision, Isa::best()).unwrap());
     let weight = (0..extractor.feature_dim()).map(|index| (index * 37 % 101) as f32 / 500.0 - 0.1).collect();
     let head = Head::Linear(Linear::new(2, weight, vec![0.25]).unwrap());
     let settings = json!({"strength": 0.01, "head": "linear"});
-    Classifier::new(extractor, head, vec!["cat".to_owned(), "dog".to_owned()], settings).unwrap()
+    let layer = extractor.layout().tap().unwrap().layer.clone();
+    let tap = Some(Tap { layer, factor: 0.5 });
+    Classifier::new(extractor, head, tap, vec!["cat".to_owned(), "dog".to_owned()], settings).unwrap()
 }
 
 /// A model file taken apart.
@@ -147,7 +150,7 @@ fn a_file_that_was_cut_off_is_refused() {
 #[test]
 fn what_does_not_fit_is_refused_by_name() {
     type Change = fn(&mut Parts);
-    let cases: [(&str, Change, &str, &str); 18] = [
+    let cases: [(&str, Change, &str, &str); 21] = [
         (
             "not a number",
             |parts| parts.tensor("linear.weight").2[7] = f32::NAN,
@@ -160,7 +163,7 @@ fn what_does_not_fit_is_refused_by_name() {
             "self_test.features holds a value that is not finite",
             "",
         ),
-        ("another shape", |parts| parts.tensor("linear.weight").1 = vec![2, 640], "has shape [2, 640]", ""),
+        ("another shape", |parts| parts.tensor("linear.weight").1 = vec![2, 976], "has shape [2, 976]", ""),
         (
             "half the features",
             |parts| {
@@ -226,6 +229,24 @@ fn what_does_not_fit_is_refused_by_name() {
             |parts| parts.record["ranges"] = json!("00".repeat(32)),
             "other ranges",
             "train again",
+        ),
+        (
+            "a layer that the network does not offer",
+            |parts| parts.record["tap"]["layer"] = json!("_blocks.9._depthwise_conv"),
+            "a head on the layer \"_blocks.9._depthwise_conv\"",
+            "",
+        ),
+        (
+            "a layer that counts nothing",
+            |parts| parts.record["tap"]["factor"] = json!(0.0),
+            "counts 0 times",
+            "",
+        ),
+        (
+            "no layer for the head's inputs",
+            |parts| drop(parts.record.as_object_mut().unwrap().remove("tap")),
+            "a head for 1952 features on a network that gives 1280",
+            "",
         ),
         (
             "an unknown backbone",

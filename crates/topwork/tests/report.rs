@@ -7,7 +7,7 @@ use topwork::dataset::{Set, Skipped};
 use topwork::metrics::{Evaluation, evaluate};
 use topwork::photo::Photo;
 use topwork::report::{Picture, Report, SetReport, html, thumbnail};
-use topwork::train::{Epoch, History, StrengthChoice, StrengthRow};
+use topwork::train::{Epoch, Gain, History, LinearChoice, Trial};
 
 /// Names that break out of markup, attributes, lines or the direction of writing.
 const UGLY: [&str; 6] = [
@@ -87,10 +87,20 @@ fn full(classes: &[String]) -> Report {
         ],
         history: Some(history(12)),
         history_step: "epoch".to_owned(),
-        strength: Some(StrengthChoice {
+        choice: Some(LinearChoice {
             strength: 0.01,
+            tap_weight: 1.0,
             folds: Some(5),
-            table: vec![StrengthRow { strength: 0.01, log_loss: 0.2, accuracy: 0.95 }],
+            trials: [0.0, 1.0]
+                .map(|tap_weight| Trial {
+                    strength: 0.01,
+                    tap_weight,
+                    photos: 70,
+                    log_loss: 0.25 - 0.05 * tap_weight,
+                    accuracy: 0.95,
+                })
+                .to_vec(),
+            gain: Some(Gain { log_loss: 0.05, standard_error: 0.01 }),
         }),
         skipped: vec![skipped("a/broken.jpg", "corrupt", "the data end early")],
         settings: text("seed"),

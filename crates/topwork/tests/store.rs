@@ -11,7 +11,8 @@ use topwork::ErrorKind;
 use topwork::features::store::{COMMIT_ROWS, FILE_NAME, Key, Mode, Row, Store, clear, status};
 use topwork::photo::{Reason, Unreadable};
 
-const WIDTH: usize = 1280;
+/// Bytes of a row.
+const WIDTH: usize = 3904;
 
 fn key(number: u64) -> Key {
     Key::new(blake3::hash(&number.to_le_bytes()).as_bytes(), &[3; 32])
@@ -21,7 +22,7 @@ fn key(number: u64) -> Key {
 fn row(number: u64) -> Row {
     match number % 10 {
         9 => Err(Unreadable::new(Reason::Corrupt, format!("number {number}"))),
-        _ => Ok((0..WIDTH as u64).map(|index| (number * 1_000 + index) as f32).collect()),
+        _ => Ok((0..WIDTH as u64).map(|index| (number * 1_000 + index) as u8).collect()),
     }
 }
 
@@ -38,7 +39,7 @@ fn write(store: &Store, numbers: std::ops::Range<u64>) {
 
 /// How many of the first numbers are there; what is there must be right.
 fn known(store: &Store, numbers: std::ops::Range<u64>) -> Vec<u64> {
-    let mut features = vec![0.0; WIDTH];
+    let mut features = vec![0; WIDTH];
     let found = numbers.filter(|number| match store.look_up(&key(*number), &mut features) {
         None => false,
         Some(result) => {
@@ -150,7 +151,7 @@ fn what_is_written_is_found_again() {
     let folder = folder.path().join("made/on/the way");
     let size = status(&folder);
     assert_eq!((size.entries, size.damaged_bytes, size.is_large()), (Some(200), 0, false));
-    assert!(size.bytes > 180 * 4 * WIDTH as u64);
+    assert!(size.bytes > 180 * WIDTH as u64);
     let store = Store::open(&folder);
     assert_eq!(known(&store, 0..300).len(), 200);
     drop(store);
@@ -210,7 +211,7 @@ fn foreign_and_damaged_files_are_set_aside() {
 #[test]
 fn a_database_of_another_program_is_set_aside() {
     let folder = tempfile::tempdir().unwrap();
-    let table: redb::TableDefinition<u64, u64> = redb::TableDefinition::new("features 1");
+    let table: redb::TableDefinition<u64, u64> = redb::TableDefinition::new("features 2");
     let database = redb::Database::create(folder.path().join(FILE_NAME)).unwrap();
     let transaction = database.begin_write().unwrap();
     transaction.open_table(table).unwrap().insert(1, 1).unwrap();

@@ -6,6 +6,7 @@ use topwork::dataset::split::{Conflicts, Rule, Split, split};
 use topwork::dataset::{Set, name};
 use topwork::features::extract::{Run, Steps, extract};
 use topwork::features::store::Store;
+use topwork::network::Layout;
 use topwork::photo::{self, Limits};
 use topwork::{DEFAULT_BACKBONE, ErrorKind, backbone};
 
@@ -31,7 +32,7 @@ pub(crate) fn run(arguments: &Check) -> Result<Outcome, Failure> {
         // The same line as training, up to the pixels: features of width 0 need no network.
         let steps = Steps {
             identity: [0; 32],
-            width: 0,
+            layout: &Layout::plain(0, 0),
             read: &|path| photo::read(path, &limits),
             workspace: &|| (),
             features: &|bytes, (), _, _| photo::decode_for(bytes, &limits, shorter).map(drop),

@@ -36,8 +36,8 @@ pub(crate) fn run(arguments: &Evaluate) -> Result<Outcome, Failure> {
     let skips = Skips::new(&dataset, &extraction, &split);
     let mut results = Results::new(classes, SEED);
     for index in split.of_set(Set::Evaluation) {
-        let features = extraction.features.row(row_of(&extraction, index)?);
-        results.add(&dataset.samples[index], Set::Evaluation, classifier.head().probabilities(features));
+        let probabilities = classifier.probabilities(&extraction.features, row_of(&extraction, index)?);
+        results.add(&dataset.samples[index], Set::Evaluation, probabilities);
     }
     results.evaluate();
     stopwatch.stage("evaluation");

@@ -33,7 +33,7 @@ pub(crate) fn run(arguments: &Predict) -> Result<Outcome, Failure> {
             let answer = match (&photo.problem, &outcome.row) {
                 (Some(problem), _) => Err(problem.clone()),
                 (None, Err(unreadable)) => Err(unreadable.to_string()),
-                (None, Ok(row)) => Ok(classifier.head().probabilities(extraction.features.row(*row))),
+                (None, Ok(row)) => Ok(classifier.probabilities(&extraction.features, *row)),
             };
             failed |= answer.is_err();
             writer.write(&photo.name, answer)?;

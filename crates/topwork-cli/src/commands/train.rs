@@ -10,11 +10,11 @@ use serde_json::json;
 use topwork::dataset::split::{Conflicts, Rule, Split, split};
 use topwork::dataset::{self, Dataset, Set};
 use topwork::features::extract::Extraction;
-use topwork::train::{ClassWeight, Examples};
-use topwork::{Classifier, Error, ErrorKind, backbone};
+use topwork::train::{ClassWeight, Examples, LinearChoice};
+use topwork::{Classifier, Error, ErrorKind, Extractor, backbone};
 
 use self::head::{Trained, class_weight, train_head};
-use crate::arguments::{ConflictsChoice, HeadChoice, RecipeChoice, SplitChoice, Train};
+use crate::arguments::{ConflictsChoice, FeaturesChoice, HeadChoice, RecipeChoice, SplitChoice, Train};
 use crate::failure::{Failure, Outcome};
 use crate::recipe::Recipe;
 use crate::results::{Results, Skips};
@@ -45,7 +45,11 @@ pub(crate) fn train(arguments: &Train) -> Result<(Outcome, std::path::PathBuf), 
     stopwatch.stage("list");
     let precision = recipe.precision.into();
     let photos = training_paths(&dataset);
-    let extractor = work::extractor_on(row, &weights, precision, &photos, &arguments.work, terminal)?;
+    let backbone = work::backbone_on(row, &weights, precision, &photos, &arguments.work, terminal)?;
+    let extractor = match recipe.features {
+        FeaturesChoice::Auto => Extractor::with_tap(backbone),
+        FeaturesChoice::Last => Extractor::new(backbone),
+    };
     drop(weights);
     stopwatch.stage("network");
 
@@ -71,8 +75,8 @@ pub(crate) fn train(arguments: &Train) -> Result<(Outcome, std::path::PathBuf), 
     }
     for set in [Set::Validation, Set::Test] {
         for index in split.of_set(set) {
-            let row = row_of(&extraction, index)?;
-            let probabilities = trained.head.probabilities(extraction.features.row(row));
+            let inputs = extraction.features.inputs(row_of(&extraction, index)?, trained.tap.as_ref());
+            let probabilities = trained.head.probabilities(&inputs);
             results.add(&dataset.samples[index], set, probabilities);
         }
     }
@@ -80,7 +84,8 @@ pub(crate) fn train(arguments: &Train) -> Result<(Outcome, std::path::PathBuf), 
     stopwatch.stage("evaluation");
 
     let smallest = smallest_class(&dataset, &split);
-    let notes = notes(&dataset, &split, &results, smallest);
+    let mut notes = notes(&dataset, &split, &results, smallest);
+    notes.extend(trained.choice.as_ref().and_then(choice_note));
     for note in &notes {
         terminal.warn(note);
     }
@@ -88,7 +93,10 @@ pub(crate) fn train(arguments: &Train) -> Result<(Outcome, std::path::PathBuf), 
     let fold_of = trained.folds.as_ref().map(|folds| folds.folds.fold_of.as_slice());
     folder.write("split.csv", &dataset::manifest::csv(&dataset, &split, &digests, fold_of)?)?;
     folder.write("history.csv", &topwork::report::history_csv(&trained.history))?;
-    let classifier = Classifier::new(extractor, trained.head, dataset.classes.clone(), settings.clone())?;
+    let classifier = {
+        let Trained { head, tap, .. } = &trained;
+        Classifier::new(extractor, head.clone(), tap.clone(), dataset.classes.clone(), settings.clone())?
+    };
     folder.write("model.safetensors", &classifier.to_bytes()?)?;
     let mut page = results.page(&arguments.data, notes, classifier.extractor().isa());
     page.summary = format!(
@@ -100,7 +108,7 @@ pub(crate) fn train(arguments: &Train) -> Result<(Outcome, std::path::PathBuf), 
     );
     page.history_step = if recipe.head == HeadChoice::Linear { "iteration" } else { "epoch" }.to_owned();
     page.history = Some(trained.history);
-    page.strength = trained.strength.clone();
+    page.choice = trained.choice.clone();
     results.finish(
         &folder,
         page,
@@ -195,23 +203,16 @@ fn examples<'a>(
     split: &Split,
     extraction: &'a Extraction,
 ) -> Result<SplitExamples<'a>, Failure> {
-    let mut label_of_row = vec![0; extraction.features.len()];
-    let mut rows_of = |set: Set| -> Result<Vec<usize>, Failure> {
-        let mut rows = Vec::new();
+    let of_set = |set: Set| -> Result<Examples<'a>, Failure> {
+        let (mut rows, mut labels) = (Vec::new(), Vec::new());
         for index in split.of_set(set) {
-            let row = row_of(extraction, index)?;
-            label_of_row[row] = dataset.samples[index].label;
-            rows.push(row);
+            rows.push(row_of(extraction, index)?);
+            labels.push(dataset.samples[index].label);
         }
-        Ok(rows)
+        Ok(Examples::from_features(&extraction.features, &rows, labels, dataset.classes.len())?)
     };
-    let (training, validation) = (rows_of(Set::Training)?, rows_of(Set::Validation)?);
-    let features = &extraction.features;
-    let all = Examples::new(&features.values, features.width, &label_of_row, dataset.classes.len())?;
-    Ok(SplitExamples {
-        training: all.select(&training),
-        validation: (!validation.is_empty()).then(|| all.select(&validation)),
-    })
+    let (training, validation) = (of_set(Set::Training)?, of_set(Set::Validation)?);
+    Ok(SplitExamples { training, validation: (!validation.is_empty()).then_some(validation) })
 }
 
 /// The row of features of a photo that is used.
@@ -240,17 +241,26 @@ fn settings(arguments: &Train, recipe: &Recipe, trained: &Trained) -> serde_json
         HeadChoice::Dense(layers) => {
             settings["head"] = json!("dense layers");
             settings["layers"] = json!(layers);
-            settings["epochs"] = json!(arguments.epochs);
+            settings["epochs"] = json!(trained.epochs);
             settings["batch_size"] = json!(recipe.batch_size);
             settings["learning_rate"] = json!(arguments.learning_rate);
             settings["best_epoch"] = json!(trained.history.best_epoch);
         }
     }
-    if let Some(choice) = &trained.strength {
-        settings["strength"] = json!(choice.strength);
+    if let Some(choice) = &trained.choice {
+        if recipe.head == HeadChoice::Linear {
+            settings["strength"] = json!(choice.strength);
+        }
+        if choice.gain.is_some() {
+            settings["tap_weight"] = json!(choice.tap_weight);
+        }
     }
+    settings["features"] = json!(if recipe.features == FeaturesChoice::Last { "last" } else { "auto" });
     if let Some(folds) = trained.folds.as_ref().filter(|folds| !folds.strengths.is_empty()) {
         settings["strength_of_folds"] = json!(folds.strengths);
+        if recipe.features == FeaturesChoice::Auto {
+            settings["tap_weight_of_folds"] = json!(folds.tap_weights);
+        }
     }
     settings
 }
@@ -264,6 +274,15 @@ fn smallest_class(dataset: &Dataset, split: &Split) -> usize {
         }
     }
     counts.into_iter().min().unwrap_or(0)
+}
+
+/// What a reader must know about the choice of C.
+fn choice_note(choice: &LinearChoice) -> Option<String> {
+    if choice.folds.is_none() {
+        return Some(format!("no class has two photos, so nothing chose C: it is {}", choice.strength));
+    }
+    let end = format!("the best C is {}, the last one tried; a better one may lie beyond", choice.strength);
+    choice.is_at_the_end().then_some(end)
 }
 
 /// What a reader of the figures must know.

@@ -7,32 +7,28 @@ const CHANNELS: usize = 64;
 /// Pixels whose bytes always fit into 16 bits: 257 · 255 = 65,535.
 const PIXELS: usize = 257;
 
-/// `mean = Σ (q − zero_point) · factor` for each channel over all pixels: an exact i32 sum and one multiplication.
-/// `factor` is the input's scale divided by the number of pixels. All instruction sets run the same loops, which take a
-/// thousandth of a network's time.
+/// `sum = Σ q` for each channel over all pixels, exact. All instruction sets run the same loops, which take a thousandth
+/// of a network's time.
 ///
 /// # Panics
-/// If the input is not a number of pixels of as many channels as there are means.
-pub fn global_average(input: &[u8], zero_point: u8, factor: f32, means: &mut [f32]) {
-    let (read, channels) = (input.len(), means.len());
+/// If the input is not a number of pixels of as many channels as there are sums.
+pub fn channel_sums(input: &[u8], sums: &mut [u32]) {
+    let (read, channels) = (input.len(), sums.len());
     assert!(read.is_multiple_of(channels.max(1)), "input of {read} values for {channels} channels");
-    let pixels = read.checked_div(channels).unwrap_or(0);
-    let zero = pixels as i32 * i32::from(zero_point);
-    for (block, means) in means.chunks_mut(CHANNELS).enumerate() {
+    for (block, totals) in sums.chunks_mut(CHANNELS).enumerate() {
         let first = block * CHANNELS;
-        let mut totals = [0; CHANNELS];
-        for input in input.chunks(PIXELS * channels) {
+        totals.fill(0);
+        for input in input.chunks((PIXELS * channels).max(1)) {
             let mut sums = [0u16; CHANNELS];
             for pixel in input.chunks_exact(channels) {
-                let pixel = &pixel[first..first + means.len()];
+                let pixel = &pixel[first..first + totals.len()];
                 match <&[u8; CHANNELS]>::try_from(pixel) {
                     Ok(pixel) => add(&mut sums, pixel),
                     Err(_) => add(&mut sums, pixel),
                 }
             }
-            totals.iter_mut().zip(sums).for_each(|(total, sum)| *total += i32::from(sum));
+            totals.iter_mut().zip(sums).for_each(|(total, sum)| *total += u32::from(sum));
         }
-        means.iter_mut().zip(totals).for_each(|(mean, total)| *mean = (total - zero) as f32 * factor);
     }
 }
 

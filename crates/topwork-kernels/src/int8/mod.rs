@@ -24,7 +24,7 @@ mod pairs;
 mod portable;
 mod requantise;
 
-pub use average::global_average;
+pub use average::channel_sums;
 pub use convolution::{convolution, gathered_len};
 pub use depthwise::{PackedDepthwise, depthwise};
 pub use matrix::{PackedMatrix, matrix_product};

@@ -73,13 +73,12 @@ pub fn depthwise(
     }
 }
 
-/// `Σ (q − zero_point) · factor` for each channel over all pixels.
-pub fn global_average(input: &[u8], zero_point: u8, factor: f32, means: &mut [f32]) {
-    let channels = means.len();
-    for (channel, mean) in means.iter_mut().enumerate() {
+/// `Σ q` for each channel over all pixels.
+pub fn channel_sums(input: &[u8], sums: &mut [u32]) {
+    let channels = sums.len();
+    for (channel, sum) in sums.iter_mut().enumerate() {
         let values = input[channel.min(input.len())..].iter().step_by(channels);
-        let sum: i32 = values.map(|value| i32::from(*value) - i32::from(zero_point)).sum();
-        *mean = sum as f32 * factor;
+        *sum = values.map(|value| u32::from(*value)).sum();
     }
 }
 

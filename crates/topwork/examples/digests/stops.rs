@@ -24,9 +24,11 @@ pub(crate) fn pixels(classifier: &Classifier, bytes: &[u8]) -> Result<[Stop; 2],
 /// The bits of the features and of the probabilities, by the path that every caller takes.
 pub(crate) fn answer(classifier: &Classifier, bytes: &[u8]) -> Result<[Stop; 2], Unreadable> {
     let extractor = classifier.extractor();
+    let mut row = vec![0; extractor.layout().row_bytes()];
     let mut features = vec![0.0; extractor.feature_dim()];
     let (mut workspace, mut seconds) = (extractor.workspace(), Seconds::default());
-    extractor.features_from_bytes(bytes, &mut workspace, &mut seconds, &mut features)?;
+    extractor.features_from_bytes(bytes, &mut workspace, &mut seconds, &mut row)?;
+    extractor.layout().read(&row, &mut features);
     let probabilities = classifier.head().probabilities(&features);
     let arithmetic = match extractor.precision() {
         Precision::Int8 => "int8",

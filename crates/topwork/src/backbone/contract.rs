@@ -9,7 +9,7 @@ use super::*;
 use crate::features::extract::Run;
 use crate::features::store::Store;
 use crate::features::{Extractor, calibrate};
-use crate::network::{LayerKind, definition};
+use crate::network::{Encoding, LayerKind, definition};
 use crate::weights::Checksum;
 
 /// Height and width of the photos on which networks are computed as they are defined: small, odd and even, not square.
@@ -90,7 +90,7 @@ fn built(row: &Row, weights: &Weights, (height, width): (usize, usize)) -> (Buil
     let preprocess = row.preprocess_of(weights).expect("a record of the preprocessing");
     let normalisation = Normalisation { mean: preprocess.mean, scale: preprocess.scale };
     let graph = Graph::new(height, width, normalisation);
-    Reader::fill(weights, |reader| (row.build)(reader, graph))
+    Reader::fill(weights, |reader| row.built(reader, graph))
 }
 
 fn every_weight_is_used_once(row: &Row, weights: &Weights) {
@@ -154,9 +154,11 @@ fn photos_become_features(row: &Row, weights: &Weights) {
     let [float, bytes] = [Arithmetic::F32, Arithmetic::Int8(&ranges)].map(|arithmetic| {
         let backbone = row.fit(weights, row.input, arithmetic, isa).expect("weights and ranges fit");
         let extraction = Extractor::new(backbone).extract(&photos, &Store::none(), &run).expect("runs");
-        let features = (0..photos.len()).map(|at| extraction.features_of(at).expect("a good photo").to_vec());
+        let features = (0..photos.len()).map(|at| extraction.features_of(at).expect("a good photo"));
         features.collect::<Vec<_>>()
     });
+    let network = row.fit(weights, row.input, Arithmetic::Int8(&ranges), isa).expect("fits").network;
+    sums_fit(row, &network);
     for (photo, (float, bytes)) in photos.iter().zip(float.iter().zip(&bytes)) {
         let place = format!("{}, {}", row.name, photo.display());
         assert_eq!(float.len(), row.feature_dim, "{place}");
@@ -167,6 +169,27 @@ fn photos_become_features(row: &Row, weights: &Weights) {
         assert!(cosine >= bound, "{place}: the cosine of int8 and f32 is {cosine}");
     }
     assert_ne!(float[0], float[1], "{}: two photos have the same features", row.name);
+}
+
+/// The maps that are averaged are layers of the network, and sums of maps in which every byte is 255 come back.
+fn sums_fit(row: &Row, network: &Network) {
+    let layout = network.layout();
+    let tap = layout.tap().unwrap_or_else(|| panic!("{}: no layer is called {}", row.name, row.tap));
+    for (part, layer) in layout.parts().iter().zip([None, Some(&tap.layer)]) {
+        let pixels = match layer {
+            Some(name) => network.layers().iter().find(|layer| layer.name == *name).map(|layer| layer.output),
+            None => network.layers().last().map(|layer| layer.input),
+        };
+        let pixels = pixels.map(|map| map.height * map.width).expect("a layer");
+        let Encoding::Sum { size, zero, factor } = part.encoding else { panic!("{}: not sums", row.name) };
+        assert!((255 * pixels) >> (8 * size) == 0, "{}: {pixels} pixels in {size} bytes", row.name);
+        let largest = 255 * pixels as u32;
+        let (mut bytes, mut averages) = (vec![0; part.bytes()], vec![0.0; part.channels]);
+        part.write_sums(&vec![largest; part.channels], &mut bytes);
+        part.read(&bytes, &mut averages);
+        let expected = (largest as i32 - zero) as f32 * factor;
+        assert!(averages.iter().all(|average| *average == expected), "{}: {}", row.name, part.layer);
+    }
 }
 
 /// A real photo where there is one, and small ones.

@@ -28,7 +28,7 @@ pub(super) fn weights(row: &Row) -> Weights {
 
 fn report(row: &Row, weights: &Weights) -> LoadReport {
     let graph = Graph::new(row.input.0, row.input.1, Normalisation { mean: [0.0; 3], scale: [1.0; 3] });
-    Reader::fill(weights, |reader| (row.build)(reader, graph)).1
+    Reader::fill(weights, |reader| row.built(reader, graph)).1
 }
 
 fn tensor(name: &str, shape: Vec<usize>) -> Tensor {

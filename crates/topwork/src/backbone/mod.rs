@@ -84,6 +84,8 @@ pub struct Row {
     pub input: (usize, usize),
     /// Features that a photo gives.
     pub feature_dim: usize,
+    /// The layer in the middle whose averages help heads on pictures unlike ImageNet's: see `docs/adding-a-backbone.md`.
+    pub tap: &'static str,
     /// Where its weights are.
     pub origin: Origin,
     /// Reads the weights into the network.
@@ -215,8 +217,14 @@ impl Row {
     pub fn layers(&self) -> Vec<Layer> {
         let normalisation = Normalisation { mean: [0.0; 3], scale: [1.0; 3] };
         let graph = Graph::new(self.input.0, self.input.1, normalisation);
-        let (built, _) = Reader::fill(&Weights::default(), |reader| (self.build)(reader, graph));
+        let (built, _) = Reader::fill(&Weights::default(), |reader| self.built(reader, graph));
         built.graph.layers()
+    }
+
+    fn built(&self, reader: &Reader, graph: Graph) -> Built {
+        let mut built = (self.build)(reader, graph);
+        built.graph.tap(self.tap);
+        built
     }
 
     /// The network with its weights in place, for photos of that height and width.
@@ -224,7 +232,7 @@ impl Row {
         let preprocess = self.preprocess_of(weights)?;
         let normalisation = Normalisation { mean: preprocess.mean, scale: preprocess.scale };
         let graph = Graph::new(input.0, input.1, normalisation);
-        let (built, report) = Reader::fill(weights, |reader| (self.build)(reader, graph));
+        let (built, report) = Reader::fill(weights, |reader| self.built(reader, graph));
         match self.origin {
             Origin::Embedded { .. } => report.require_exact()?,
             Origin::File { .. } => report.require_complete()?,
@@ -308,6 +316,7 @@ pub static BACKBONES: &[Row] = &[
         name: topwork_lite0::NAME,
         input: (224, 224),
         feature_dim: 1280,
+        tap: "_blocks.10._depthwise_conv",
         origin: Origin::Embedded { weights: topwork_lite0::WEIGHTS, ranges: topwork_lite0::RANGES },
         build: efficientnet_lite::lite0,
     },
@@ -315,6 +324,7 @@ pub static BACKBONES: &[Row] = &[
         name: "efficientnet_lite2",
         input: (260, 260),
         feature_dim: 1280,
+        tap: "_blocks.13._depthwise_conv",
         origin: Origin::File {
             preprocess: efficientnet_lite::LITE2_PREPROCESS,
             sources: efficientnet_lite::LITE2_SOURCES,
@@ -326,6 +336,7 @@ pub static BACKBONES: &[Row] = &[
         name: "resnet50",
         input: (224, 224),
         feature_dim: 2048,
+        tap: "stage3.block6.expand",
         origin: Origin::File { preprocess: CAFFE, sources: resnet::sources::KERAS },
         build: resnet::resnet50_keras,
     },
@@ -333,6 +344,7 @@ pub static BACKBONES: &[Row] = &[
         name: "resnet50_torchvision",
         input: (224, 224),
         feature_dim: 2048,
+        tap: "stage3.block6.expand",
         origin: Origin::File {
             preprocess: torch(256, Filter::Bilinear),
             sources: resnet::sources::TORCHVISION_V1,
@@ -343,6 +355,7 @@ pub static BACKBONES: &[Row] = &[
         name: "resnet50_torchvision_v2",
         input: (224, 224),
         feature_dim: 2048,
+        tap: "stage3.block6.expand",
         origin: Origin::File {
             preprocess: torch(232, Filter::Bilinear),
             sources: resnet::sources::TORCHVISION_V2,
@@ -354,6 +367,7 @@ pub static BACKBONES: &[Row] = &[
         name: "resnet50_timm_a1",
         input: (224, 224),
         feature_dim: 2048,
+        tap: "stage3.block6.expand",
         origin: Origin::File { preprocess: torch(235, Filter::Bicubic), sources: resnet::sources::TIMM_A1 },
         build: resnet::resnet50_pytorch,
     },

@@ -6,6 +6,7 @@
 use super::Features;
 use super::store::{Key, Mode, Row, Store};
 use crate::error::{Error, ErrorKind, Result};
+use crate::network::Layout;
 use crate::photo::{Reason, Unreadable};
 use std::collections::HashMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -23,19 +24,19 @@ pub const PHOTO_THREAD: &str = "topwork photo";
 pub struct Steps<'a, W> {
     /// Stands for everything that the features depend on but the photo.
     pub identity: [u8; 32],
-    /// The number of features of a photo.
-    pub width: usize,
+    /// How the features of a photo are written.
+    pub layout: &'a Layout,
     /// Reads a file, within limits and without blocking.
     pub read: &'a (dyn Fn(&Path) -> std::result::Result<Vec<u8>, Unreadable> + Sync),
     /// Makes the buffers of one worker.
     pub workspace: &'a (dyn Fn() -> W + Sync),
-    /// Bytes to features (`width` values); adds the seconds of decode, resize and network.
+    /// Bytes to a row of features; adds the seconds of decode, resize and network.
     pub features: &'a FeaturesStep<'a, W>,
 }
 
 /// See [`Steps::features`].
 pub type FeaturesStep<'a, W> =
-    dyn Fn(&[u8], &mut W, &mut Seconds, &mut [f32]) -> std::result::Result<(), Unreadable> + Sync + 'a;
+    dyn Fn(&[u8], &mut W, &mut Seconds, &mut [u8]) -> std::result::Result<(), Unreadable> + Sync + 'a;
 
 /// How a run is done; nothing here changes its result.
 pub struct Run<'a> {
@@ -115,7 +116,7 @@ impl Extraction {
     ///
     /// # Panics
     /// If the place is out of range.
-    pub fn features_of(&self, index: usize) -> Option<&[f32]> {
+    pub fn features_of(&self, index: usize) -> Option<Vec<f32>> {
         self.photos[index].row.as_ref().ok().map(|row| self.features.row(*row))
     }
 
@@ -139,11 +140,12 @@ pub fn extract<W>(
         0 => std::thread::available_parallelism().map_or(1, usize::from),
         threads => threads,
     };
-    let mut values = vec![0.0; paths.len() * steps.width];
+    let size = steps.layout.row_bytes();
+    let mut values = vec![0; paths.len() * size];
     let mut outcomes: Vec<Slot> = Vec::new();
     let progress = Mutex::new(Progress { total: paths.len(), ..Progress::default() });
     {
-        let mut rows = values.chunks_mut(steps.width.max(1));
+        let mut rows = values.chunks_mut(size.max(1));
         let places = paths.iter().map(|_| Mutex::new((rows.next().unwrap_or_default(), Slot::Untouched)));
         let shared = Shared {
             steps,
@@ -181,7 +183,7 @@ pub fn extract<W>(
         return Err(Error::new(ErrorKind::Interrupted, "stopped; the features computed so far are kept"));
     }
     let progress = progress.into_inner().unwrap_or_else(PoisonError::into_inner);
-    Ok(gathered(values, steps.width, outcomes, progress))
+    Ok(gathered(values, steps.layout, outcomes, progress))
 }
 
 /// What became of one file while the run goes on.
@@ -199,7 +201,7 @@ struct Shared<'a, W> {
     steps: &'a Steps<'a, W>,
     run: &'a Run<'a>,
     store: &'a Store,
-    places: Vec<Mutex<(&'a mut [f32], Slot)>>,
+    places: Vec<Mutex<(&'a mut [u8], Slot)>>,
     next: AtomicUsize,
     first: Mutex<HashMap<[u8; 32], usize>>,
     progress: &'a Mutex<Progress>,
@@ -262,7 +264,7 @@ fn one<W>(
     path: &Path,
     workspace: &mut Option<W>,
     trace: &mut Trace,
-    row: &mut [f32],
+    row: &mut [u8],
     sender: Option<&SyncSender<(Key, Row)>>,
 ) -> (Slot, Source) {
     let steps = shared.steps;
@@ -279,9 +281,9 @@ fn one<W>(
     }
     let key = Key::new(&digest, &steps.identity);
     match timed(&mut seconds.store, || shared.store.look_up(&key, row)) {
-        Some(Ok(())) => return (Slot::Filled(digest), Source::Known),
+        Some(Ok(())) if steps.layout.is_finite(row) => return (Slot::Filled(digest), Source::Known),
         Some(Err(unreadable)) => return (Slot::Refused(digest, unreadable), Source::Refused),
-        None => {}
+        Some(Ok(())) | None => {}
     }
     let workspace = workspace.get_or_insert_with(steps.workspace);
     match (steps.features)(&bytes, workspace, seconds, row) {
@@ -348,7 +350,8 @@ fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 }
 
 /// Closes the gaps that photos without features of their own left in the matrix.
-fn gathered(mut values: Vec<f32>, width: usize, slots: Vec<Slot>, progress: Progress) -> Extraction {
+fn gathered(mut values: Vec<u8>, layout: &Layout, slots: Vec<Slot>, progress: Progress) -> Extraction {
+    let size = layout.row_bytes();
     // Which of several identical files was computed depends on the threads; the order of rows must not, so it is
     // the order of the first files.
     let mut computed: HashMap<[u8; 32], usize> = HashMap::new();
@@ -383,15 +386,15 @@ fn gathered(mut values: Vec<f32>, width: usize, slots: Vec<Slot>, progress: Prog
     }
     if source.is_sorted() {
         for (row, &index) in source.iter().enumerate() {
-            values.copy_within(index * width..(index + 1) * width, row * width);
+            values.copy_within(index * size..(index + 1) * size, row * size);
         }
-        values.truncate(source.len() * width);
+        values.truncate(source.len() * size);
         values.shrink_to_fit();
     } else {
         values =
-            source.iter().flat_map(|&index| &values[index * width..(index + 1) * width]).copied().collect();
+            source.iter().flat_map(|&index| &values[index * size..(index + 1) * size]).copied().collect();
     }
-    Extraction { features: Features { width, values }, photos, progress }
+    Extraction { features: Features { layout: layout.clone(), bytes: values }, photos, progress }
 }
 
 fn untouched() -> Unreadable {

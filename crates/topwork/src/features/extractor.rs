@@ -8,7 +8,7 @@ use super::extract::{Extraction, Run, Seconds, Steps, extract, timed};
 use super::store::Store;
 use crate::backbone::Backbone;
 use crate::error::Result;
-use crate::network::{Arena, Precision, Ranges};
+use crate::network::{Arena, Layout, Precision, Ranges, probe};
 use crate::photo::{self, DECODING, Limits, Unreadable};
 use crate::preprocess::{Preprocess, Scratch};
 
@@ -22,6 +22,7 @@ pub struct Extractor {
     backbone: Backbone,
     limits: Limits,
     identity: [u8; 32],
+    layout: Layout,
 }
 
 /// The buffers of one worker; nothing else is allocated while a photo passes through the network.
@@ -31,8 +32,19 @@ pub struct Workspace {
 }
 
 impl Extractor {
-    /// An extractor on that backbone, with the default limits on photos.
+    /// An extractor on that backbone, with the default limits on photos: the averages of the last map.
     pub fn new(backbone: Backbone) -> Extractor {
+        let layout = backbone.network.layout().last();
+        Extractor::of(backbone, layout)
+    }
+
+    /// The same, and the averages of the map in the middle that the backbone offers beside it.
+    pub fn with_tap(backbone: Backbone) -> Extractor {
+        let layout = backbone.network.layout().clone();
+        Extractor::of(backbone, layout)
+    }
+
+    fn of(backbone: Backbone, layout: Layout) -> Extractor {
         let mut hasher = blake3::Hasher::new();
         let preprocess = serde_json::to_string(&backbone.preprocess).expect("numbers and names become JSON");
         hasher.update(format!("topwork extractor {NUMERICS_VERSION}\0").as_bytes());
@@ -46,8 +58,13 @@ impl Extractor {
             // The last bits of f32 sums depend on the instruction set.
             Precision::F32 => hasher.update(backbone.network.isa().level().name().as_bytes()),
         };
+        // Which of the maps a run asks for is no part of it: a row that holds both serves those who need one.
+        for part in backbone.network.layout().parts() {
+            hasher
+                .update(format!("{}\0{}\0{}\0", part.layer, part.channels, part.encoding.size()).as_bytes());
+        }
         let identity = *hasher.finalize().as_bytes();
-        Extractor { backbone, limits: Limits::default(), identity }
+        Extractor { backbone, limits: Limits::default(), identity, layout }
     }
 
     /// The network and what belongs to its weights.
@@ -70,9 +87,31 @@ impl Extractor {
         self.backbone.network.isa()
     }
 
+    /// The averages of the last map alone; rows that others computed stay valid.
+    pub fn without_tap(self) -> Extractor {
+        Extractor { layout: self.layout.last(), ..self }
+    }
+
+    /// The features of the pattern on which networks prove themselves, see [`probe`].
+    pub fn probe_features(&self) -> Vec<f32> {
+        let network = &self.backbone.network;
+        let (height, width) = network.input();
+        let mut arena = network.arena();
+        arena.pixels().copy_from_slice(&probe(height * width * 3));
+        let (mut row, mut features) = (vec![0; self.layout.row_bytes()], vec![0.0; self.feature_dim()]);
+        network.run(&mut arena, &mut row);
+        self.layout.read(&row, &mut features);
+        features
+    }
+
+    /// How a photo's features are written.
+    pub fn layout(&self) -> &Layout {
+        &self.layout
+    }
+
     /// The number of features of a photo.
     pub fn feature_dim(&self) -> usize {
-        self.backbone.network.feature_dim()
+        self.layout.width()
     }
 
     /// BLAKE3 of everything that features depend on but the photo.
@@ -85,25 +124,25 @@ impl Extractor {
         Workspace { scratch: Scratch::default(), arena: self.backbone.network.arena() }
     }
 
-    /// A photo's bytes to its [`feature_dim`](Extractor::feature_dim) features; the seconds of each stage are added.
+    /// A photo's bytes to a row of features as the [`layout`](Extractor::layout) says; the seconds of each stage are added.
     ///
     /// # Errors
     /// Why the photo cannot be used.
     ///
     /// # Panics
-    /// If `features` has another length.
+    /// If `row` has another length.
     pub fn features_from_bytes(
         &self,
         bytes: &[u8],
         workspace: &mut Workspace,
         seconds: &mut Seconds,
-        features: &mut [f32],
+        row: &mut [u8],
     ) -> std::result::Result<(), Unreadable> {
         let Workspace { scratch, arena } = workspace;
         let shorter = self.preprocess().shorter();
         let photo = timed(&mut seconds.decode, || photo::decode_for(bytes, &self.limits, shorter))?;
         timed(&mut seconds.resize, || self.preprocess().pixels(&photo, self.isa(), scratch, arena.pixels()));
-        timed(&mut seconds.network, || self.backbone.network.run(arena, features));
+        timed(&mut seconds.network, || self.backbone.network.run(arena, row));
         Ok(())
     }
 
@@ -114,11 +153,11 @@ impl Extractor {
     pub fn extract(&self, paths: &[impl AsRef<Path> + Sync], store: &Store, run: &Run) -> Result<Extraction> {
         let steps = Steps {
             identity: self.identity,
-            width: self.feature_dim(),
+            layout: &self.layout,
             read: &|path| photo::read(path, &self.limits),
             workspace: &|| self.workspace(),
-            features: &|bytes, workspace, seconds, features| {
-                self.features_from_bytes(bytes, workspace, seconds, features)
+            features: &|bytes, workspace, seconds, row| {
+                self.features_from_bytes(bytes, workspace, seconds, row)
             },
         };
         extract(paths, &steps, store, run)

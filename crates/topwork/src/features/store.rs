@@ -31,7 +31,10 @@ pub const COMMIT_ROWS: usize = 64;
 /// See [`COMMIT_ROWS`].
 pub const COMMIT_INTERVAL: Duration = Duration::from_secs(1);
 
-const TABLE: TableDefinition<&[u8; 64], &[u8]> = TableDefinition::new("features 1");
+const TABLE: TableDefinition<&[u8; 64], &[u8]> = TableDefinition::new("features 2");
+
+/// Where versions up to 0.1 kept rows of f32; it is deleted, so that its pages are used again.
+const FORMER_TABLE: TableDefinition<&[u8; 64], &[u8]> = TableDefinition::new("features 1");
 
 /// Rows are read once a run: a large cache would only cost memory.
 const CACHE_BYTES: usize = 32 << 20;
@@ -53,8 +56,8 @@ impl Key {
     }
 }
 
-/// What is known about a photo.
-pub type Row = std::result::Result<Vec<f32>, Unreadable>;
+/// What is known about a photo: its features as they are kept, or why it has none.
+pub type Row = std::result::Result<Vec<u8>, Unreadable>;
 
 /// What a store can do in this run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -134,7 +137,7 @@ impl Store {
     ///
     /// Each look-up is a transaction of its own: one for the whole run would keep the writer from using pages again
     /// that it has replaced, and the file would grow to several times its size.
-    pub fn look_up(&self, key: &Key, features: &mut [f32]) -> Option<std::result::Result<(), Unreadable>> {
+    pub fn look_up(&self, key: &Key, features: &mut [u8]) -> Option<std::result::Result<(), Unreadable>> {
         if self.unreadable.load(Ordering::Relaxed) {
             return None;
         }
@@ -266,7 +269,7 @@ impl Store {
 fn fetch(
     database: &impl ReadableDatabase,
     key: &Key,
-    features: &mut [f32],
+    features: &mut [u8],
 ) -> std::result::Result<Option<std::result::Result<(), Unreadable>>, redb::Error> {
     let table = database.begin_read()?.open_table(TABLE)?;
     let row = table.get(&key.0)?;
@@ -283,9 +286,9 @@ fn encoded(key: &Key, row: &Row) -> Vec<u8> {
     let mut bytes = Vec::new();
     match row {
         Ok(features) => {
-            bytes.reserve_exact(1 + 4 * features.len() + 8);
+            bytes.reserve_exact(1 + features.len() + 8);
             bytes.push(FEATURES);
-            bytes.extend(features.iter().flat_map(|value| value.to_le_bytes()));
+            bytes.extend(features);
         }
         Err(Unreadable { reason, detail }) => {
             bytes.push(REFUSAL);
@@ -309,19 +312,17 @@ fn checksum(key: &Key, bytes: &[u8]) -> [u8; 8] {
     checksum
 }
 
-fn decoded(key: &Key, bytes: &[u8], features: &mut [f32]) -> Option<std::result::Result<(), Unreadable>> {
+fn decoded(key: &Key, bytes: &[u8], features: &mut [u8]) -> Option<std::result::Result<(), Unreadable>> {
     let (bytes, found) = bytes.split_last_chunk::<8>()?;
     let (kind, payload) = bytes.split_first()?;
     if checksum(key, bytes) != *found {
         return None;
     }
     match *kind {
-        FEATURES if payload.len() == 4 * features.len() => {
-            let (values, _) = payload.as_chunks::<4>();
-            for (feature, value) in features.iter_mut().zip(values) {
-                *feature = f32::from_le_bytes(*value);
-            }
-            features.iter().all(|value| value.is_finite()).then_some(Ok(()))
+        // Who needs the last map alone is content with a row that holds another one, too.
+        FEATURES if payload.len() >= features.len() => {
+            features.copy_from_slice(&payload[..features.len()]);
+            Some(Ok(()))
         }
         REFUSAL => {
             let mut parts = std::str::from_utf8(payload).ok()?.splitn(3, '\0');
@@ -341,6 +342,14 @@ fn commit(database: &Database, batch: &[(Key, Vec<u8>)]) -> std::result::Result<
             table.insert(&key.0, row.as_slice())?;
         }
     }
+    Ok(transaction.commit()?)
+}
+
+/// Makes the table, in the place of one of an earlier version.
+fn start(database: &Database) -> std::result::Result<(), redb::Error> {
+    let transaction: WriteTransaction = database.begin_write()?;
+    transaction.delete_table(FORMER_TABLE)?;
+    transaction.open_table(TABLE)?;
     Ok(transaction.commit()?)
 }
 
@@ -374,7 +383,7 @@ fn open_for_writing(path: &Path) -> std::result::Result<Database, Failure> {
             Err(error) => return Err(damaged(error)),
         };
         if !exists {
-            commit(&database, &[]).map_err(|error| match error {
+            start(&database).map_err(|error| match error {
                 redb::Error::Io(error) => DatabaseError::Storage(StorageError::Io(error)),
                 error => damaged(error),
             })?;

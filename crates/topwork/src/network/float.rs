@@ -159,6 +159,9 @@ fn units(graph: &Graph) -> Vec<Range<usize>> {
     let residual = |number: usize| operations[number].kind.residual();
     // The tensor that operation `number` makes has the number `number + 1`.
     let private = |number: usize| {
+        if graph.tap == Some(number) {
+            return false;
+        }
         let readers = (0..operations.len()).filter(|reader| {
             let node = number + 1;
             operations[*reader].input.0 == node || residual(*reader).is_some_and(|skip| skip.0 == node)

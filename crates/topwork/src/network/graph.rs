@@ -12,6 +12,8 @@ pub struct Graph {
     pub(super) normalisation: Normalisation,
     pub(super) shapes: Vec<Shape>,
     pub(super) operations: Vec<Operation>,
+    /// The operation whose output is averaged beside the last one.
+    pub(super) tap: Option<usize>,
 }
 
 /// A tensor of the network: its input, or what an operation made.
@@ -152,7 +154,12 @@ impl OperationKind {
 impl Graph {
     /// A network without layers, for photos of three channels and that size.
     pub fn new(height: usize, width: usize, normalisation: Normalisation) -> Graph {
-        Graph { normalisation, shapes: vec![Shape { height, width, channels: 3 }], operations: Vec::new() }
+        Graph {
+            normalisation,
+            shapes: vec![Shape { height, width, channels: 3 }],
+            operations: Vec::new(),
+            tap: None,
+        }
     }
 
     /// The normalised photo.
@@ -218,6 +225,12 @@ impl Graph {
     pub fn global_average(&mut self, name: impl Into<String>, input: Node) -> Node {
         let shape = Shape { height: 1, width: 1, channels: self.shape(input).channels };
         self.add(Operation { name: name.into(), input, kind: OperationKind::GlobalAverage }, shape)
+    }
+
+    /// The output of the layer of that name is averaged, too, where a caller asks for it; whether there is such a layer.
+    pub fn tap(&mut self, name: &str) -> bool {
+        self.tap = self.operations.iter().position(|operation| operation.name == name);
+        self.tap.is_some()
     }
 
     /// The operations, in the order in which they run.

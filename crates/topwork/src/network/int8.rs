@@ -4,7 +4,7 @@
 
 use topwork_kernels::Isa;
 use topwork_kernels::int8::{
-    PackedDepthwise, PackedMatrix, Requantise, Residual, convolution, depthwise, gathered_len, global_average,
+    PackedDepthwise, PackedMatrix, Requantise, Residual, convolution, depthwise, gathered_len,
 };
 use topwork_kernels::pooling::max_pool;
 use topwork_kernels::window::Window;
@@ -42,11 +42,8 @@ enum Kernel {
         window: Window,
         channels: usize,
     },
-    /// The last layer alone.
-    GlobalAverage {
-        zero_point: u8,
-        factor: f32,
-    },
+    /// The last layer alone: its input is summed where the row is written.
+    GlobalAverage,
     /// One lane of every vector is off by one: what the self-test must find.
     #[cfg(test)]
     Broken(Box<Kernel>),
@@ -77,9 +74,7 @@ impl Engine {
                 OperationKind::GlobalAverage => {
                     let last = index + 1 == graph.operations.len();
                     assert!(last, "{}: an average that is not the last layer", operation.name);
-                    let factor = from.scale / (shape.height * shape.width) as f64;
-                    let (zero_point, factor) = (from.zero_point, factor as f32);
-                    kernels.push(Kernel::GlobalAverage { zero_point, factor });
+                    kernels.push(Kernel::GlobalAverage);
                     continue;
                 }
             };
@@ -123,7 +118,7 @@ impl Engine {
         }
     }
 
-    /// The layer of that number. An average's result goes to `features` instead of `output`.
+    /// The layer of that number; nothing for an average.
     pub(super) fn layer(
         &self,
         number: usize,
@@ -131,9 +126,8 @@ impl Engine {
         residual: Option<&[u8]>,
         gathered: &mut [u8],
         output: &mut [u8],
-        features: &mut [f32],
     ) {
-        self.run(&self.kernels[number], input, residual, gathered, output, features);
+        self.run(&self.kernels[number], input, residual, gathered, output);
     }
 
     fn run(
@@ -143,7 +137,6 @@ impl Engine {
         residual: Option<&[u8]>,
         gathered: &mut [u8],
         output: &mut [u8],
-        features: &mut [f32],
     ) {
         let added = |skip: &Option<Skip>| {
             let (skip, values) = ((*skip)?, residual?);
@@ -157,12 +150,10 @@ impl Engine {
                 depthwise(window, weights, input, added(skip).as_ref(), output);
             }
             Kernel::MaxPool { window, channels } => max_pool(window, *channels, input, output),
-            Kernel::GlobalAverage { zero_point, factor } => {
-                global_average(input, *zero_point, *factor, features);
-            }
+            Kernel::GlobalAverage => {}
             #[cfg(test)]
             Kernel::Broken(kernel) => {
-                self.run(kernel, input, residual, gathered, output, features);
+                self.run(kernel, input, residual, gathered, output);
                 output.iter_mut().step_by(16).for_each(|byte| *byte ^= 1);
             }
         }

@@ -12,6 +12,7 @@ mod fold;
 mod graph;
 mod int8;
 mod layer;
+mod layout;
 mod plan;
 mod precision;
 mod quantise;
@@ -19,6 +20,7 @@ pub mod ranges;
 
 pub use graph::{BatchNorm, Convolution, Graph, Groups, Node, Normalisation, Padding, Shape};
 pub use layer::{Layer, LayerKind};
+pub use layout::{Encoding, Layout, Part};
 pub use precision::Precision;
 pub use ranges::Ranges;
 pub use topwork_kernels::epilogue::Activation;
@@ -27,6 +29,8 @@ use std::ops::Range;
 
 use topwork_kernels::Isa;
 use topwork_kernels::buffer::Buffer;
+use topwork_kernels::int8::channel_sums;
+use topwork_kernels::reference::global_average;
 
 use crate::error::Result;
 use plan::Slots;
@@ -40,6 +44,9 @@ pub struct Network {
     routes: Vec<Route>,
     slots: Slots,
     engine: Engine,
+    /// The layer whose output is averaged beside the last one.
+    tap: Option<usize>,
+    layout: Layout,
 }
 
 /// What a layer reads, by the numbers of the tensors: the network's input is 0, a layer's output one more than its number.
@@ -60,6 +67,15 @@ enum Engine {
 pub struct Arena {
     pixels: Buffer<u8>,
     memory: Memory,
+    averages: Averages,
+}
+
+/// Room for the averages of a map, and for a row of the last one.
+#[derive(Debug)]
+struct Averages {
+    sums: Vec<u32>,
+    means: Vec<f32>,
+    row: Vec<u8>,
 }
 
 #[derive(Debug)]
@@ -134,12 +150,19 @@ impl Network {
         // The input has a place of its own.
         let sizes: Vec<usize> = [0].into_iter().chain(graph.shapes.iter().skip(1).map(Shape::len)).collect();
         let slots = plan::place(&sizes, &readers);
-        Network { isa, input: graph.shapes[0], layers: graph.layers(), routes, slots, engine }
+        let layers = graph.layers();
+        let layout = layout_of(graph, &layers, &engine);
+        Network { isa, input: graph.shapes[0], layers, routes, slots, engine, tap: graph.tap, layout }
     }
 
-    /// Features that one photo gives.
+    /// Features that one photo gives, those of the tapped map not counted.
     pub fn feature_dim(&self) -> usize {
         self.layers.last().map_or(self.input.len(), |layer| layer.output.len())
+    }
+
+    /// How the rows of [`run`](Network::run) are to be read: with the tapped map, if the network has one.
+    pub fn layout(&self) -> &Layout {
+        &self.layout
     }
 
     /// Height and width of the photos that it takes.
@@ -180,7 +203,10 @@ impl Network {
                 gathered: Buffer::zeros(engine.gathered),
             },
         };
-        Arena { pixels: Buffer::zeros(self.input.len()), memory }
+        let most = self.layout.parts().iter().map(|part| part.channels).max().unwrap_or(0);
+        let row = vec![0; self.layout.last().row_bytes()];
+        let averages = Averages { sums: vec![0; most], means: vec![0.0; most], row };
+        Arena { pixels: Buffer::zeros(self.input.len()), memory, averages }
     }
 
     /// The features of one photo: `pixels` are the bytes of height x width x 3 channels, `out` is room for
@@ -190,29 +216,65 @@ impl Network {
     /// If `pixels`, `out` or the arena are not of this network's sizes.
     pub fn features(&self, pixels: &[u8], arena: &mut Arena, out: &mut [f32]) {
         self.place(pixels, arena);
-        self.run(arena, out);
+        self.with_row(arena, |arena, row| {
+            self.run(arena, row);
+            self.layout.parts()[0].read(row, out);
+        });
     }
 
-    /// The features of the photo whose bytes stand in [`Arena::pixels`], which are used up.
+    /// Hands the arena's room for a row to `action`.
+    fn with_row(&self, arena: &mut Arena, action: impl FnOnce(&mut Arena, &mut [u8])) {
+        let mut row = std::mem::take(&mut arena.averages.row);
+        action(arena, &mut row);
+        arena.averages.row = row;
+    }
+
+    /// The averages of the photo whose bytes stand in [`Arena::pixels`], which are used up, as the
+    /// [`layout`](Network::layout) says: all of them, or where `row` has no room for the tapped map, the last one's.
     ///
     /// # Panics
-    /// If `out` or the arena are not of this network's sizes.
-    pub fn run(&self, arena: &mut Arena, out: &mut [f32]) {
-        let Arena { pixels, memory } = arena;
+    /// If `row` or the arena are not of this network's sizes.
+    pub fn run(&self, arena: &mut Arena, row: &mut [u8]) {
+        let Arena { pixels, memory, averages } = arena;
         let (Engine::Float(engine), Memory::Float { input, buffers, between, gathered }) =
             (&self.engine, memory)
         else {
-            return self.each_layer(arena, out, |_, _| ());
+            return self.each_layer(arena, row, |_, _| ());
         };
-        assert_eq!(out.len(), self.feature_dim(), "room for {} features", out.len());
+        let (last, tapped) = self.split(row);
         assert_eq!(pixels.len(), self.input.len(), "another network's arena");
         engine.input(pixels, input);
         self.walk(input, buffers, engine.units.iter().cloned(), |unit, input, residual, output| {
             engine.unit(&unit, input, residual, (&mut *between, &mut *gathered), output);
-            if unit.end == self.layers.len() {
-                out.copy_from_slice(output);
-            }
+            self.keep_float(unit.end - 1, output, averages, last, tapped);
         });
+    }
+
+    /// A row's bytes for the last map, and for the tapped one, if there is room for it.
+    fn split<'a>(&self, row: &'a mut [u8]) -> (&'a mut [u8], &'a mut [u8]) {
+        let (found, last) = (row.len(), self.layout.parts()[0].bytes());
+        assert!(found == last || found == self.layout.row_bytes(), "room for {found} bytes of averages");
+        row.split_at_mut(last)
+    }
+
+    /// Writes what a layer's output gives to the row.
+    fn keep_float(
+        &self,
+        number: usize,
+        output: &[f32],
+        averages: &mut Averages,
+        last: &mut [u8],
+        tapped: &mut [u8],
+    ) {
+        if self.tap == Some(number) && !tapped.is_empty() {
+            let part = &self.layout.parts()[1];
+            let means = &mut averages.means[..part.channels];
+            global_average(output, means);
+            part.write(means, tapped);
+        }
+        if number + 1 == self.layers.len() {
+            self.layout.parts()[0].write(output, last);
+        }
     }
 
     /// As [`features`](Network::features), and shows each layer's output to `look`.
@@ -227,7 +289,10 @@ impl Network {
         look: impl FnMut(&Layer, Values<'_>),
     ) {
         self.place(pixels, arena);
-        self.each_layer(arena, out, look);
+        self.with_row(arena, |arena, row| {
+            self.each_layer(arena, row, look);
+            self.layout.parts()[0].read(row, out);
+        });
     }
 
     fn place(&self, pixels: &[u8], arena: &mut Arena) {
@@ -236,11 +301,10 @@ impl Network {
         arena.pixels().copy_from_slice(pixels);
     }
 
-    fn each_layer(&self, arena: &mut Arena, out: &mut [f32], mut look: impl FnMut(&Layer, Values<'_>)) {
-        let Arena { pixels, memory } = arena;
-        assert_eq!(out.len(), self.feature_dim(), "room for {} features", out.len());
+    fn each_layer(&self, arena: &mut Arena, row: &mut [u8], mut look: impl FnMut(&Layer, Values<'_>)) {
+        let Arena { pixels, memory, averages } = arena;
+        let (last, tapped) = self.split(row);
         assert_eq!(pixels.len(), self.input.len(), "another network's arena");
-        let last = self.layers.len().checked_sub(1);
         match (&self.engine, memory) {
             (Engine::Float(engine), Memory::Float { input: first, buffers, gathered, .. }) => {
                 engine.input(pixels, first);
@@ -248,27 +312,32 @@ impl Network {
                     let number = unit.start;
                     engine.layer(number, input, residual, gathered, output);
                     look(&self.layers[number], Values::F32(output));
-                    if Some(number) == last {
-                        out.copy_from_slice(output);
-                    }
+                    self.keep_float(number, output, averages, last, tapped);
                 });
             }
             (Engine::Int8(engine), Memory::Int8 { buffers, gathered }) => {
                 engine.input(pixels);
                 self.walk(pixels, buffers, self.single(), |unit, input, residual, output| {
                     let number = unit.start;
-                    engine.layer(number, input, residual, gathered, output, out);
+                    engine.layer(number, input, residual, gathered, output);
                     let layer = &self.layers[number];
+                    if self.tap == Some(number) && !tapped.is_empty() {
+                        averages.sum(&self.layout.parts()[1], output, tapped);
+                    }
+                    if layer.kind == LayerKind::GlobalAverage {
+                        let part = &self.layout.parts()[0];
+                        averages.sum(part, input, last);
+                        let means = &mut averages.means[..part.channels];
+                        part.read(last, means);
+                        look(layer, Values::F32(means));
+                        return;
+                    }
                     let scale = engine.scales[number + 1];
                     let values =
                         Values::Int8 { bytes: output, scale: scale.scale, zero_point: scale.zero_point };
-                    if layer.kind == LayerKind::GlobalAverage {
-                        look(layer, Values::F32(out));
-                        return;
-                    }
                     look(layer, values);
-                    if Some(number) == last {
-                        out.copy_from_slice(&values.to_f32());
+                    if number + 1 == self.layers.len() {
+                        self.layout.parts()[0].write(&values.to_f32(), last);
                     }
                 });
             }
@@ -319,6 +388,44 @@ impl Network {
             Engine::Float(_) => panic!("only bytes have an exact self-test"),
         }
     }
+}
+
+impl Averages {
+    /// Writes the sums over the pixels of a map.
+    fn sum(&mut self, part: &Part, map: &[u8], out: &mut [u8]) {
+        let sums = &mut self.sums[..part.channels];
+        channel_sums(map, sums);
+        part.write_sums(sums, out);
+    }
+}
+
+/// What a photo leaves behind: the last layer's averages, and the tapped one's.
+fn layout_of(graph: &Graph, layers: &[Layer], engine: &Engine) -> Layout {
+    let encoding = |pixels: usize, tensor: usize| match engine {
+        Engine::Float(_) => Encoding::F32,
+        Engine::Int8(engine) => Encoding::of_sums(pixels, engine.scales[tensor]),
+    };
+    let mut parts = vec![match layers.last() {
+        Some(last) if last.kind == LayerKind::GlobalAverage => Part {
+            layer: last.name.clone(),
+            channels: last.output.channels,
+            encoding: encoding(last.input.height * last.input.width, layers.len()),
+        },
+        last => Part {
+            layer: last.map(|last| last.name.clone()).unwrap_or_default(),
+            channels: last.map_or(graph.shapes[0], |last| last.output).len(),
+            encoding: Encoding::F32,
+        },
+    }];
+    if let Some(tap) = graph.tap {
+        let Layer { name, output, .. } = &layers[tap];
+        parts.push(Part {
+            layer: name.clone(),
+            channels: output.channels,
+            encoding: encoding(output.height * output.width, tap + 1),
+        });
+    }
+    Layout::new(parts)
 }
 
 impl Arena {

@@ -149,6 +149,58 @@ fn bands_change_no_bit() {
     assert_eq!(engine.units, [0..1, 1..4, 4..7, 7..8]);
 }
 
+/// The averages of the tapped layer's output, in f32 and as sums, beside those of the last; and the last alone where there
+/// is no room for more.
+#[test]
+fn the_tapped_layer_is_averaged() {
+    for (mut graph, tap) in [(small(), "depthwise"), (blocks(), "depthwise"), (small(), "strided")] {
+        assert!(!graph.tap("no such layer") && graph.tap(tap));
+        let photo = photo(&graph, 3);
+        let ranges = ranges(&graph, &[photo.clone(), self::photo(&graph, 4)]);
+        for isa in Isa::available() {
+            for network in
+                [Network::new(&graph, isa), Network::quantised(&graph, &ranges, isa).expect("the ranges fit")]
+            {
+                let layout = network.layout();
+                let number = graph.tap.expect("a tap");
+                let mut expected = Vec::new();
+                let (mut arena, mut features) = (network.arena(), vec![f32::NAN; network.feature_dim()]);
+                let mut count = 0;
+                network.trace(&photo, &mut arena, &mut features, |layer, values| {
+                    if count == number {
+                        let (values, channels) = (values.to_f32(), layer.output.channels);
+                        let mean = |channel| {
+                            let own = values.iter().skip(channel).step_by(channels);
+                            own.map(|value| f64::from(*value)).sum::<f64>() * channels as f64
+                                / values.len() as f64
+                        };
+                        expected = (0..channels).map(mean).collect();
+                    }
+                    count += 1;
+                });
+                let (mut row, mut found) = (vec![0; layout.row_bytes()], vec![f32::NAN; layout.width()]);
+                arena.pixels().copy_from_slice(&photo);
+                network.run(&mut arena, &mut row);
+                layout.read(&row, &mut found);
+                let (last, tapped) = found.split_at(features.len());
+                assert_eq!(last, features);
+                assert_eq!(
+                    (layout.tap().expect("a tap").layer.as_str(), tapped.len()),
+                    (tap, expected.len())
+                );
+                for (found, expected) in tapped.iter().zip(&expected) {
+                    let close = (f64::from(*found) - expected).abs() <= 1e-4 * expected.abs().max(1e-2);
+                    assert!(close, "{tap} {:?} {found} {expected}", network.precision());
+                }
+                let mut short = vec![0; layout.last().row_bytes()];
+                arena.pixels().copy_from_slice(&photo);
+                network.run(&mut arena, &mut short);
+                assert_eq!(short, row[..short.len()]);
+            }
+        }
+    }
+}
+
 #[test]
 fn a_channel_that_training_switched_off_stays_finite() {
     let mut spec = layer([1, 1, 1, 1], 1);

@@ -14,7 +14,7 @@ use super::Picture;
 use crate::dataset::name::visible;
 use crate::dataset::{Set, Skipped};
 use crate::metrics::Evaluation;
-use crate::train::{History, StrengthChoice};
+use crate::train::{History, LinearChoice};
 
 const STYLE: &str = include_str!("html/style.css");
 
@@ -39,8 +39,8 @@ pub struct Report {
     pub history: Option<History>,
     /// What one row of the history is: "epoch" or "iteration"; empty means "epoch".
     pub history_step: String,
-    /// How the linear head's strength of regularisation was chosen.
-    pub strength: Option<StrengthChoice>,
+    /// How the linear head's strength of regularisation, and its features, were chosen.
+    pub choice: Option<LinearChoice>,
     /// Files that were not used.
     pub skipped: Vec<Skipped>,
     /// Name and value of each setting.

@@ -1,6 +1,8 @@
 //! What every way of training takes: examples that were checked once, class weights, and a wish to stop.
 
 use crate::error::{Error, ErrorKind, Result};
+use crate::features::{Features, Tap, inputs};
+use crate::network::{Layout, Part};
 
 /// Asked again and again during training; `true` ends it with [`ErrorKind::Interrupted`].
 pub type Stop<'a> = &'a (dyn Fn() -> bool + Sync);
@@ -11,11 +13,31 @@ const LARGEST_FEATURE: f32 = 1e12;
 /// Features with their labels, checked: lengths fit, features are finite, labels are below the number of classes.
 #[derive(Clone, Debug)]
 pub struct Examples<'a> {
-    /// N rows of `width` features.
-    pub(crate) rows: Vec<&'a [f32]>,
+    pub(crate) rows: Rows<'a>,
     pub(crate) labels: Vec<usize>,
+    /// Features of the last map.
     pub(crate) width: usize,
     pub(crate) classes: usize,
+    /// Whether the tapped map counts, if rows hold one.
+    with_tap: bool,
+}
+
+/// N rows of features, wherever they lie.
+#[derive(Clone, Debug)]
+pub(crate) enum Rows<'a> {
+    /// Of the last map.
+    Plain(Vec<&'a [f32]>),
+    /// As a network gives them, perhaps with a tapped map.
+    Kept(&'a Layout, Vec<&'a [u8]>),
+}
+
+impl Rows<'_> {
+    fn len(&self) -> usize {
+        match self {
+            Rows::Plain(rows) => rows.len(),
+            Rows::Kept(_, rows) => rows.len(),
+        }
+    }
 }
 
 impl<'a> Examples<'a> {
@@ -25,7 +47,6 @@ impl<'a> Examples<'a> {
     /// [`ErrorKind::Configuration`] if the lengths do not fit, there are fewer than two classes, a label is too
     /// large, or a feature is not a finite number of ordinary size.
     pub fn new(features: &'a [f32], width: usize, labels: &[usize], classes: usize) -> Result<Examples<'a>> {
-        let fail = |message: String| Err(Error::new(ErrorKind::Configuration, message));
         if width == 0 || features.len() != labels.len() * width {
             return fail(format!(
                 "{} labels do not fit {} features of width {width}",
@@ -45,25 +66,51 @@ impl<'a> Examples<'a> {
     /// # Errors
     /// As [`Examples::new`]; also if the rows differ in length.
     pub fn from_rows(rows: Vec<&'a [f32]>, labels: Vec<usize>, classes: usize) -> Result<Examples<'a>> {
-        let fail = |message: String| Err(Error::new(ErrorKind::Configuration, message));
-        if classes < 2 {
-            return fail(format!("training needs at least two classes, found {classes}"));
-        }
         let width = rows.first().map_or(0, |row| row.len());
         if rows.len() != labels.len() || rows.iter().any(|row| row.is_empty() || row.len() != width) {
             let message =
                 format!("{} labels do not fit {} rows of {width} features", labels.len(), rows.len());
             return fail(message);
         }
-        if let Some(label) = labels.iter().find(|label| **label >= classes) {
-            return fail(format!("label {label} is not one of {classes} classes"));
-        }
+        check_labels(&labels, classes)?;
         let usable =
             |row: &&[f32]| row.iter().fold(true, |all, value| all & (value.abs() <= LARGEST_FEATURE));
         if let Some(row) = rows.iter().position(|row| !usable(row)) {
             return fail(format!("the features of example {row} are not finite or are absurdly large"));
         }
-        Ok(Examples { rows, labels, width, classes })
+        Ok(Examples { rows: Rows::Plain(rows), labels, width, classes, with_tap: false })
+    }
+
+    /// Takes rows of features as an extraction gives them, and a label in `0..classes` for each. Where rows hold a
+    /// tapped map, a linear head chooses whether and how strongly it counts.
+    ///
+    /// # Errors
+    /// As [`Examples::new`].
+    ///
+    /// # Panics
+    /// If there is no row of that number.
+    pub fn from_features(
+        features: &'a Features,
+        rows: &[usize],
+        labels: Vec<usize>,
+        classes: usize,
+    ) -> Result<Examples<'a>> {
+        if rows.len() != labels.len() {
+            return fail(format!("{} labels do not fit {} rows of features", labels.len(), rows.len()));
+        }
+        check_labels(&labels, classes)?;
+        let layout = features.layout();
+        let kept: Vec<&[u8]> = rows.iter().map(|row| features.bytes(*row)).collect();
+        if let Some(row) = kept.iter().position(|row| !layout.is_within(row, LARGEST_FEATURE)) {
+            return fail(format!("the features of example {row} are not finite or are absurdly large"));
+        }
+        let width = layout.parts()[0].channels;
+        Ok(Examples { rows: Rows::Kept(layout, kept), labels, width, classes, with_tap: true })
+    }
+
+    /// The same, with the last map alone.
+    pub fn without_tap(self) -> Examples<'a> {
+        Examples { with_tap: false, ..self }
     }
 
     /// The number of examples.
@@ -73,7 +120,12 @@ impl<'a> Examples<'a> {
 
     /// Whether there are none.
     pub fn is_empty(&self) -> bool {
-        self.rows.is_empty()
+        self.len() == 0
+    }
+
+    /// Features of the last map, and of the tapped one if it counts.
+    pub fn width(&self, with_tap: bool) -> usize {
+        self.width + self.tap().filter(|_| with_tap).map_or(0, |part| part.channels)
     }
 
     /// The number of classes.
@@ -86,11 +138,14 @@ impl<'a> Examples<'a> {
     /// # Panics
     /// If a position is out of range.
     pub fn select(&self, positions: &[usize]) -> Examples<'a> {
-        Examples {
-            rows: positions.iter().map(|position| self.rows[*position]).collect(),
-            labels: positions.iter().map(|position| self.labels[*position]).collect(),
-            ..*self
-        }
+        let rows = match &self.rows {
+            Rows::Plain(rows) => Rows::Plain(positions.iter().map(|position| rows[*position]).collect()),
+            Rows::Kept(layout, rows) => {
+                Rows::Kept(layout, positions.iter().map(|position| rows[*position]).collect())
+            }
+        };
+        let labels = positions.iter().map(|position| self.labels[*position]).collect();
+        Examples { rows, labels, ..*self }
     }
 
     /// The class of each example.
@@ -98,12 +153,42 @@ impl<'a> Examples<'a> {
         &self.labels
     }
 
-    /// The features of one example.
+    /// What a head takes of one example: the features of the last map, and those of the tapped one if it uses them.
     ///
     /// # Panics
-    /// If the position is out of range.
-    pub fn row(&self, position: usize) -> &'a [f32] {
-        self.rows[position]
+    /// If the position is out of range, or the head uses a map that rows do not hold.
+    pub fn inputs(&self, position: usize, tap: Option<&Tap>) -> Vec<f32> {
+        match &self.rows {
+            Rows::Plain(rows) => {
+                assert!(tap.is_none(), "rows without the map that the head uses");
+                rows[position].to_vec()
+            }
+            Rows::Kept(layout, rows) => inputs(layout, rows[position], tap),
+        }
+    }
+
+    /// Rows of f32, where they lie so.
+    pub(crate) fn plain(&self) -> &[&'a [f32]] {
+        match &self.rows {
+            Rows::Plain(rows) => rows,
+            Rows::Kept(..) => &[],
+        }
+    }
+
+    /// What a head takes of all examples, row by row, and of how many features each.
+    pub(crate) fn all_inputs(&self, tap: Option<&Tap>) -> (Vec<f32>, usize) {
+        let width = self.width + tap.and(self.tap()).map_or(0, |part| part.channels);
+        let mut values = Vec::with_capacity(self.len() * width);
+        (0..self.len()).for_each(|position| values.extend(self.inputs(position, tap)));
+        (values, width)
+    }
+
+    /// The tapped map, if rows hold one.
+    pub(crate) fn tap(&self) -> Option<&'a Part> {
+        match self.rows {
+            Rows::Kept(layout, _) if self.with_tap => layout.tap(),
+            _ => None,
+        }
     }
 
     /// How many examples each class has.
@@ -115,11 +200,33 @@ impl<'a> Examples<'a> {
     pub(crate) fn check_every_class_present(&self) -> Result<()> {
         match self.class_counts().iter().position(|count| *count == 0) {
             None => Ok(()),
-            Some(class) => Err(Error::new(
-                ErrorKind::Configuration,
-                format!("class {class} of {} has no training example", self.classes),
-            )),
+            Some(class) => fail(format!("class {class} of {} has no training example", self.classes)),
         }
+    }
+
+    /// An error unless the others have the same features and classes.
+    pub(crate) fn check_same_shape(&self, others: &Examples) -> Result<()> {
+        let shape = |examples: &Examples| {
+            (examples.width, examples.classes, examples.tap().map(|part| part.layer.clone()))
+        };
+        if shape(self) == shape(others) {
+            return Ok(());
+        }
+        fail("validation examples have another width or number of classes than training examples".to_owned())
+    }
+}
+
+fn fail<T>(message: String) -> Result<T> {
+    Err(Error::new(ErrorKind::Configuration, message))
+}
+
+fn check_labels(labels: &[usize], classes: usize) -> Result<()> {
+    if classes < 2 {
+        return fail(format!("training needs at least two classes, found {classes}"));
+    }
+    match labels.iter().find(|label| **label >= classes) {
+        Some(label) => fail(format!("label {label} is not one of {classes} classes")),
+        None => Ok(()),
     }
 }
 

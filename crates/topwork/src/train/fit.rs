@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::error::{Error, ErrorKind, Result};
+use crate::features::Tap;
 use crate::head::Dense;
 use crate::random::Random;
 use crate::train::data::{ClassWeight, Examples, Stop};
@@ -39,6 +40,28 @@ pub struct DenseSettings {
     pub seed: u64,
 }
 
+/// Multiplications for each photo that fitting takes at most, where nobody says how many epochs: about what the features of a
+/// photo take on a processor with AVX2.
+const EFFORT: usize = 64_000_000;
+
+/// Fewer steps teach little, whatever they cost.
+const LEAST_STEPS: usize = 400;
+
+impl DenseSettings {
+    /// So many epochs that a fit of this many examples of that width takes at most as long as their features, but 400 steps at
+    /// least and 100 epochs at most.
+    pub fn affordable_epochs(&self, examples: usize, width: usize, classes: usize) -> usize {
+        let outputs = if classes == 2 { 1 } else { classes };
+        let sizes = self.layers.iter().copied().chain([outputs]);
+        let weights: usize =
+            sizes.scan(width, |inputs, units| Some(std::mem::replace(inputs, units) * units)).sum();
+        // A product forward, one for the slopes before it, one to learn.
+        let affordable = EFFORT / (3 * weights).max(1);
+        let steps = examples.div_ceil(self.batch_size.max(1)).max(1);
+        affordable.max(LEAST_STEPS.div_ceil(steps)).clamp(1, 100)
+    }
+}
+
 impl Default for DenseSettings {
     fn default() -> DenseSettings {
         DenseSettings {
@@ -64,7 +87,8 @@ pub struct DenseFit {
     pub history: History,
 }
 
-/// Trains dense layers on log loss (two classes: binary cross-entropy of one sigmoid unit).
+/// Trains dense layers on log loss (two classes: binary cross-entropy of one sigmoid unit), on the features of the last map
+/// and of the tapped one if `tap` names it.
 ///
 /// `progress` hears of every epoch as it ends. `stop` is asked before every batch.
 ///
@@ -74,6 +98,7 @@ pub struct DenseFit {
 pub fn fit_dense(
     training: &Examples,
     validation: Option<&Examples>,
+    tap: Option<&Tap>,
     settings: &DenseSettings,
     threads: usize,
     progress: &mut dyn FnMut(&Epoch),
@@ -81,6 +106,15 @@ pub fn fit_dense(
 ) -> Result<DenseFit> {
     let validation = validation.filter(|validation| !validation.is_empty());
     check(training, validation, settings)?;
+    // Batches are rows in any order, again and again: here they are f32 as a whole.
+    let (values, width) = training.all_inputs(tap);
+    let watched = validation.map(|validation| validation.all_inputs(tap).0);
+    let plain = |values, labels| Examples::new(values, width, labels, training.classes);
+    let validation = match (&watched, validation) {
+        (Some(watched), Some(validation)) => Some(plain(watched, &validation.labels)?),
+        _ => None,
+    };
+    let (training, validation) = (&plain(&values, &training.labels)?, validation.as_ref());
     let head = first_weights(training, settings)?;
     let mut random = Random::new(settings.seed, "batches");
     let shuffle = &mut |order: &mut [usize]| random.shuffle(order);
@@ -119,7 +153,7 @@ fn fit_from(
                     return Err(Error::new(ErrorKind::Interrupted, "training was stopped"));
                 }
                 let batch = training.select(batch);
-                let scores = team.forward(&batch.rows);
+                let scores = team.forward(batch.plain());
                 let (loss, slopes) = loss_and_slopes(&scores, &batch, &class_weights);
                 total.add(&loss);
                 team.backward(&slopes, &adam.next(learning_rate));
@@ -163,10 +197,8 @@ fn fit_from(
 
 fn check(training: &Examples, validation: Option<&Examples>, settings: &DenseSettings) -> Result<()> {
     training.check_every_class_present()?;
-    let fits = |other: &Examples| (other.width, other.classes) == (training.width, training.classes);
-    let problem = if !validation.is_none_or(fits) {
-        "validation examples have another width or number of classes than training examples"
-    } else if settings.layers.contains(&0) {
+    validation.map_or(Ok(()), |validation| training.check_same_shape(validation))?;
+    let problem = if settings.layers.contains(&0) {
         "a dense layer needs at least one unit"
     } else if settings.epochs == 0 || settings.batch_size == 0 {
         "training needs at least one epoch and batches of at least one example"
@@ -257,7 +289,7 @@ fn evaluate<'a>(team: &Team<'a>, examples: &Examples<'a>) -> Loss {
     let mut total = Loss::default();
     for batch in positions.chunks(WATCHED_AT_ONCE) {
         let batch = examples.select(batch);
-        let scores = team.forward(&batch.rows);
+        let scores = team.forward(batch.plain());
         total.add(&loss_and_slopes(&scores, &batch, &weights).0);
     }
     total

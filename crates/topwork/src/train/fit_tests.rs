@@ -92,7 +92,7 @@ impl GradientCase {
 
     fn loss(&self, head: &Dense) -> f64 {
         let examples = self.examples();
-        let scores = Team::new(head, examples.len(), 1).forward(&examples.rows);
+        let scores = Team::new(head, examples.len(), 1).forward(examples.plain());
         loss_and_slopes(&scores, &examples, &self.class_weights).0.mean()
     }
 
@@ -102,7 +102,7 @@ impl GradientCase {
         let team = Team::new(&self.head(), examples.len(), threads);
         let step = Adam::new(AdamForm::Keras).next(0.0);
         let means = team.assemble(|team| {
-            let scores = team.forward(&examples.rows);
+            let scores = team.forward(examples.plain());
             let (_, slopes) = loss_and_slopes(&scores, &examples, &self.class_weights);
             team.backward(&slopes, &step);
             team.means()
@@ -252,7 +252,7 @@ fn whole_training_equals_keras() {
         }
         let head = Head::Dense(fit.head);
         let columns = case.probabilities.len() / validation.len();
-        for (row, wanted) in validation.rows.iter().zip(case.probabilities.chunks_exact(columns)) {
+        for (row, wanted) in validation.plain().iter().zip(case.probabilities.chunks_exact(columns)) {
             let found = head.probabilities(row);
             for (found, wanted) in found[found.len() - columns..].iter().zip(wanted) {
                 if (found - wanted).abs() > 2e-5 {
@@ -297,6 +297,7 @@ fn rings_are_learned_and_the_best_epoch_is_kept() {
     let fit = fit_dense(
         &training,
         Some(&validation),
+        None,
         &settings(),
         1,
         &mut |epoch| heard.push(epoch.clone()),
@@ -329,7 +330,7 @@ fn seeds_decide_and_threads_do_not() {
     let examples = Examples::new(&features, width, &labels, 3).unwrap();
     let train = |seed, threads| {
         let settings = DenseSettings { layers: vec![300, 7], epochs: 2, seed, ..DenseSettings::default() };
-        fit_dense(&examples, None, &settings, threads, &mut |_| {}, &|| false).unwrap()
+        fit_dense(&examples, None, None, &settings, threads, &mut |_| {}, &|| false).unwrap()
     };
     let one = train(1, 1);
     assert_eq!(one.history.best_epoch, None);
@@ -344,7 +345,8 @@ fn seeds_decide_and_threads_do_not() {
 fn nonsense_is_refused_and_a_wish_to_stop_is_heard() {
     let (features, labels) = rings(20);
     let examples = Examples::new(&features, 2, &labels, 2).unwrap();
-    let fit = |settings: DenseSettings| fit_dense(&examples, None, &settings, 1, &mut |_| {}, &|| false);
+    let fit =
+        |settings: DenseSettings| fit_dense(&examples, None, None, &settings, 1, &mut |_| {}, &|| false);
     let refused: [(&str, DenseSettings); 6] = [
         ("no units", DenseSettings { layers: vec![3, 0], ..settings() }),
         ("no epochs", DenseSettings { epochs: 0, ..settings() }),
@@ -363,6 +365,6 @@ fn nonsense_is_refused_and_a_wish_to_stop_is_heard() {
     for (layers, batch_size) in [(vec![], 1), (vec![2], 1000)] {
         fit(DenseSettings { layers, batch_size, epochs: 2, ..settings() }).unwrap();
     }
-    let stopped = fit_dense(&examples, None, &settings(), 1, &mut |_| {}, &|| true);
+    let stopped = fit_dense(&examples, None, None, &settings(), 1, &mut |_| {}, &|| true);
     assert_eq!(stopped.err().map(|error| error.kind()), Some(ErrorKind::Interrupted));
 }

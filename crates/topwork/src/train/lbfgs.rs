@@ -27,7 +27,7 @@ impl Memory {
     /// Thirty steps save a third of the iterations that ten need on the features of 1,700 photos; where there are
     /// many coordinates, fewer are kept, so that the memory stays within some tens of megabytes.
     pub(crate) fn new(isa: Isa, size: usize) -> Memory {
-        let capacity = (1_000_000 / size.max(1)).clamp(10, 30);
+        let capacity = (1_000_000 / size.max(1)).clamp(5, 30);
         Memory { isa, pairs: Vec::new(), capacity, inverse_diagonal: Vec::new(), scale: 1.0 }
     }
 

@@ -1,28 +1,60 @@
 //! The linear head: fitted to convergence, with the strength chosen by cross-validation.
 
 use crate::error::{Error, ErrorKind, Result};
+use crate::features::Tap;
 use crate::head::{Head, Linear};
-use crate::train::data::{ClassWeight, Examples, Stop};
+use crate::train::choice::{COARSE, LinearChoice, STRENGTHS, ahead, choose};
+use crate::train::data::{ClassWeight, Examples};
 use crate::train::folds::Folds;
 use crate::train::history::{Epoch, History};
-use crate::train::logistic::{Limits, Problem, Table, rescore, solve};
-use crate::train::strength::{StrengthChoice, choose_strength};
+use crate::train::logistic::{Limits, Problem, Tolerance, rescore, solve};
+use crate::train::monitor::{Monitor, Stage};
+use crate::train::table::{Precision, Scaling, Table};
 
-/// Scores within 10^-5 of the solution, so probabilities within 2.5 · 10^-6 (scores of more classes alike).
-const LIMITS: Limits = Limits { tolerance: 1e-5, least_spread: 1.0, iterations: 5_000 };
+/// Most of the way goes in f32, to where another step would win less than 10^-4 of the objective.
+const FIRST_LIMITS: Limits = Limits { tolerance: Tolerance::Expected(1e-4), iterations: 500 };
 
-/// Most of the way goes in f32; what that leaves out of account is made good by the scores being computed anew in f64.
-const FIRST_LIMITS: Limits = Limits { tolerance: 0.03, least_spread: 1.0, iterations: 1_000 };
+/// Then f64, until scores are within 10^-5 of the solution, so probabilities within 2.5 · 10^-6 (of more classes alike) …
+const PROOF: Tolerance = Tolerance::Proved(1e-5);
+
+/// … where a step takes at most this many multiplications. What f32 leaves is below what any figure of a report shows, and
+/// f64 takes several times as long.
+const POLISHED: usize = 10_000_000;
 
 /// A fitted linear head.
 #[derive(Clone, Debug)]
 pub struct LinearFit {
     /// The head.
     pub head: Linear,
+    /// What it takes of the tapped map; `None` if it takes the last map alone.
+    pub tap: Option<Tap>,
     /// One row an iteration. It has no best epoch: the problem is convex, the last row is its one solution.
     pub history: History,
-    /// `false` if rounding or the limit of iterations ended the fit before it was exact to 10^-5.
+    /// Whether scores are proved to lie within 10^-5 of the solution's; where that would take long, whether another step
+    /// would win less than 10^-4 of the objective.
     pub converged: bool,
+}
+
+/// What a linear head rests on.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct LinearSettings {
+    /// C: the weight of the loss against the penalty.
+    pub strength: f64,
+    /// The weight of the tapped map's features, scaled to the same total variance as the last map's; 0 leaves them out.
+    pub tap_weight: f64,
+    /// How much an example of each class counts.
+    pub class_weight: ClassWeight,
+}
+
+/// What a head takes of the tapped map at that weight; `None` at 0, or if the examples have no such map.
+pub fn tap_at(training: &Examples, tap_weight: f64) -> Option<Tap> {
+    tap(training, &Scaling::of(training), tap_weight)
+}
+
+fn tap(training: &Examples, scaling: &Scaling, tap_weight: f64) -> Option<Tap> {
+    let part = training.tap().filter(|_| tap_weight > 0.0)?;
+    let factor = (tap_weight * f64::from(scaling.tap_factor)) as f32;
+    Some(Tap { layer: part.layer.clone(), factor })
 }
 
 /// Fits logistic regression: the minimum of C · Σ weight · loss + ½‖W‖², the intercept not penalised.
@@ -31,43 +63,90 @@ pub struct LinearFit {
 /// `LogisticRegression`. Validation examples are only watched, for the history.
 ///
 /// # Errors
-/// [`ErrorKind::Configuration`] if a class has no example, C is not a positive number or validation does not fit,
-/// [`ErrorKind::Interrupted`] if asked to stop.
+/// [`ErrorKind::Configuration`] if a class has no example, C is not a positive number, the tapped map's weight is negative
+/// or there is no such map, or validation does not fit; [`ErrorKind::Interrupted`] if asked to stop.
 pub fn fit_linear(
     training: &Examples,
     validation: Option<&Examples>,
-    class_weight: ClassWeight,
-    strength: f64,
+    settings: LinearSettings,
     threads: usize,
-    stop: Stop,
+    monitor: &Monitor,
+) -> Result<LinearFit> {
+    fit(training, validation, settings, &Scaling::of(training), threads, monitor)
+}
+
+fn fit(
+    training: &Examples,
+    validation: Option<&Examples>,
+    settings: LinearSettings,
+    scaling: &Scaling,
+    threads: usize,
+    monitor: &Monitor,
 ) -> Result<LinearFit> {
     training.check_every_class_present()?;
+    let LinearSettings { strength, tap_weight, class_weight } = settings;
+    let fail = |message: String| Err(Error::new(ErrorKind::Configuration, message));
     if !(strength.is_finite() && strength > 0.0) {
-        return Err(Error::new(
-            ErrorKind::Configuration,
-            format!("C must be a positive number, not {strength}"),
-        ));
+        return fail(format!("C must be a positive number, not {strength}"));
     }
-    let class_weights = class_weight.of(&training.class_counts());
-    let mut rows = training.rows.clone();
-    let mut labels = training.labels.clone();
-    let mut weights: Vec<f64> = labels.iter().map(|label| strength * class_weights[*label]).collect();
-    if let Some(validation) = validation {
-        if (validation.width, validation.classes) != (training.width, training.classes) {
-            let message =
-                "validation examples have another width or number of classes than training examples";
-            return Err(Error::new(ErrorKind::Configuration, message));
+    if !(tap_weight.is_finite() && tap_weight >= 0.0) {
+        return fail(format!("the weight of the tapped map must be a number from 0 on, not {tap_weight}"));
+    }
+    if tap_weight > 0.0 && training.tap().is_none() {
+        return fail("a weight of the tapped map, but the examples have no such map".to_owned());
+    }
+    let tap = tap(training, scaling, tap_weight);
+    let table = Table::new(training.clone(), scaling, tap.is_some(), threads);
+    let validation = match validation {
+        None => None,
+        Some(validation) => {
+            training.check_same_shape(validation)?;
+            Some(Table::new(validation.clone(), scaling, tap.is_some(), threads))
         }
-        rows.extend_from_slice(&validation.rows);
-        labels.extend_from_slice(&validation.labels);
-        weights.resize(rows.len(), 0.0);
-    }
-    let table = Table::new(&rows, training.width, threads);
-    let mut problems = [Problem::new(&table, &labels, training.classes, weights)];
+    };
+    let weights = class_weight.of(&training.class_counts());
     let mut history = History::default();
-    let mut watch = |problem: &Problem| {
-        let (loss, accuracy) = mean_loss(problem, 0..training.len());
-        let watched = (rows.len() > training.len()).then(|| mean_loss(problem, training.len()..rows.len()));
+    let watched = validation.as_ref();
+    let way: Vec<f64> = ahead(strength).into_iter().map(|at| STRENGTHS[at]).chain([strength]).collect();
+    let mut first = Problem::<f32>::new(&table, &training.labels, tap_weight, way[0], &weights);
+    for steps in way.windows(2) {
+        run(&table, &mut first, COARSE, watched, &mut history, monitor)?;
+        first.strengthen(&table, steps[1] / steps[0]);
+    }
+    run(&table, &mut first, FIRST_LIMITS, watched, &mut history, monitor)?;
+    let (point, mut converged) = (first.point().to_vec(), first.converged());
+    let mut solution = first.weights_and_intercepts(&table);
+    let step = 2 * table.len() * table.width * first.outputs;
+    drop(first);
+    if step <= POLISHED {
+        let limits = Limits { tolerance: PROOF, iterations: 5_000 };
+        let mut exact = Problem::<f64>::new(&table, &training.labels, tap_weight, strength, &weights);
+        exact.go_to(&table, point);
+        rescore(&table, &mut [&mut exact], monitor.stop)?;
+        run(&table, &mut exact, limits, watched, &mut history, monitor)?;
+        solution = exact.weights_and_intercepts(&table);
+        converged = exact.converged();
+    }
+    let head = Linear::from_f64(training.classes, &solution.0, &solution.1)?;
+    Ok(LinearFit { head, tap, history, converged })
+}
+
+/// Solves a problem from where it is.
+fn run<T: Precision>(
+    table: &Table,
+    problem: &mut Problem<T>,
+    limits: Limits,
+    validation: Option<&Table>,
+    history: &mut History,
+    monitor: &Monitor,
+) -> Result<()> {
+    solve(table, &mut [problem], limits, monitor.stop, |problem| {
+        (monitor.progress)(Stage::Fitting { step: history.epochs.len() + 1 });
+        let (loss, accuracy) = means(&problem.own_losses(table));
+        let watched = match validation {
+            Some(validation) => Some(means(&problem.losses(validation, monitor.stop)?)),
+            None => None,
+        };
         history.epochs.push(Epoch {
             epoch: history.epochs.len() + 1,
             loss,
@@ -76,42 +155,34 @@ pub fn fit_linear(
             val_accuracy: watched.map(|(_, accuracy)| accuracy),
             learning_rate: problem.step,
         });
-    };
-    solve::<f32>(&table, &mut problems, FIRST_LIMITS, stop, &mut watch)?;
-    let point = problems[0].point().to_vec();
-    problems[0].resume(&table, 1.0, point);
-    rescore::<f64>(&table, &mut problems);
-    solve::<f64>(&table, &mut problems, LIMITS, stop, &mut watch)?;
-    let (weights, intercepts) = problems[0].weights_and_intercepts(&table);
-    let head = Linear::from_f64(training.classes, &weights, &intercepts)?;
-    Ok(LinearFit { head, history, converged: problems[0].converged() })
+        Ok(())
+    })
 }
 
-fn mean_loss(problem: &Problem, rows: std::ops::Range<usize>) -> (f64, f64) {
-    let n = rows.len() as f64;
-    let (mut loss, mut correct) = (0.0, 0.0);
-    for row in rows {
-        let (row_loss, is_correct) = problem.loss(row);
-        loss += row_loss;
-        correct += f64::from(u8::from(is_correct));
-    }
-    (loss / n, correct / n)
+fn means(losses: &[(f64, bool)]) -> (f64, f64) {
+    let n = losses.len() as f64;
+    let loss: f64 = losses.iter().map(|(loss, _)| loss).sum();
+    let correct = losses.iter().filter(|(_, correct)| *correct).count();
+    (loss / n, correct as f64 / n)
 }
 
-/// Chooses C by cross-validation on the training examples, then fits all of them with it.
+/// Chooses C and the features by cross-validation on the training examples, then fits all of them with that.
 ///
 /// # Errors
-/// As [`choose_strength`] and [`fit_linear`].
+/// As [`choose_linear`](crate::train::choose_linear) and [`fit_linear`].
 pub fn train_linear(
     training: &Examples,
     validation: Option<&Examples>,
     class_weight: ClassWeight,
     seed: u64,
     threads: usize,
-    stop: Stop,
-) -> Result<(LinearFit, StrengthChoice)> {
-    let choice = choose_strength(training, class_weight, seed, threads, stop)?;
-    let fit = fit_linear(training, validation, class_weight, choice.strength, threads, stop)?;
+    monitor: &Monitor,
+) -> Result<(LinearFit, LinearChoice)> {
+    let scaling = Scaling::of(training);
+    let choice = choose(training, &scaling, class_weight, seed, threads, monitor)?;
+    let LinearChoice { strength, tap_weight, .. } = choice;
+    let settings = LinearSettings { strength, tap_weight, class_weight };
+    let fit = fit(training, validation, settings, &scaling, threads, monitor)?;
     Ok((fit, choice))
 }
 
@@ -122,8 +193,8 @@ pub struct CrossValidation {
     pub folds: Folds,
     /// N × K probabilities.
     pub probabilities: Vec<f64>,
-    /// The choice of C in each fold, made inside the fold's training part.
-    pub choices: Vec<StrengthChoice>,
+    /// The choice of C and the features in each fold, made inside the fold's training part.
+    pub choices: Vec<LinearChoice>,
 }
 
 /// Trains once a fold, on the other folds alone (the choice of C included), and predicts the fold.
@@ -136,7 +207,7 @@ pub fn cross_validate(
     class_weight: ClassWeight,
     seed: u64,
     threads: usize,
-    stop: Stop,
+    monitor: &Monitor,
 ) -> Result<CrossValidation> {
     if folds.fold_of.len() != examples.len() || folds.fold_of.iter().any(|fold| *fold >= folds.count) {
         let message = format!("folds for {} examples do not fit {}", folds.fold_of.len(), examples.len());
@@ -144,7 +215,7 @@ pub fn cross_validate(
     }
     let mut choices = Vec::with_capacity(folds.count);
     let probabilities = out_of_fold(examples, folds, |training, _| {
-        let (fit, choice) = train_linear(training, None, class_weight, seed, threads, stop)?;
+        let (fit, choice) = train_linear(training, None, class_weight, seed, threads, monitor)?;
         choices.push(choice);
         Ok(fit)
     })?;
@@ -159,9 +230,10 @@ pub(crate) fn out_of_fold(
 ) -> Result<Vec<f64>> {
     let mut probabilities = vec![0.0; examples.len() * examples.classes];
     for fold in 0..folds.count {
-        let head = Head::Linear(train(&examples.select(&folds.positions(fold, false)), fold)?.head);
+        let LinearFit { head, tap, .. } = train(&examples.select(&folds.positions(fold, false)), fold)?;
+        let head = Head::Linear(head);
         for position in folds.positions(fold, true) {
-            let row = head.probabilities(examples.rows[position]);
+            let row = head.probabilities(&examples.inputs(position, tap.as_ref()));
             probabilities[position * examples.classes..][..examples.classes].copy_from_slice(&row);
         }
     }

@@ -1,167 +1,51 @@
 //! Logistic regression to convergence: L-BFGS on C · Σ weight · loss + ½‖W‖², the intercept not penalised.
 //!
-//! Several problems on the same rows (the folds of a cross-validation) advance in lockstep, so that one pass over
-//! the features serves them all; what each computes does not depend on the others. Two ideas keep passes few:
-//!
-//! * Features are centred by changing the intercept (w·x + b = w·(x − mean) + b + w·mean), which changes
-//!   nothing but the speed of convergence.
-//! * Scores are linear in the weights, so the line search moves along known scores and costs no pass. It looks
-//!   at slopes only: the objective is convex, and slopes stay exact where differences of the objective drown in
-//!   rounding.
+//! Several problems on the same rows (the weights that a tapped map may have) advance in lockstep, so that one pass over
+//! the features serves them all; what each computes does not depend on the others. Scores are linear in the weights,
+//! so the line search moves along known scores and costs no pass. It looks at slopes only: the objective is convex, and
+//! slopes stay exact where differences of the objective drown in rounding.
 
+use topwork_kernels::Isa;
 use topwork_kernels::linear::{add_scaled, dot};
-use topwork_kernels::{Isa, linear};
 
-use crate::error::{Error, ErrorKind, Result};
+use crate::error::Result;
 use crate::train::data::Stop;
 use crate::train::lbfgs::Memory;
+use crate::train::table::{PART, Precision, Table, share};
 
-/// Rows that are summed before their sum is added to the total; fixed, so that threads cannot change a bit.
-const PART: usize = 512;
-
-/// The arithmetic of the passes over the features. Everything else is f64.
-pub(crate) trait Precision: linear::Sum + Send + Sync {
-    fn from_f64(value: f64) -> Self;
-    fn to_f64(self) -> f64;
-}
-
-impl Precision for f32 {
-    fn from_f64(value: f64) -> f32 {
-        value as f32
-    }
-    fn to_f64(self) -> f64 {
-        f64::from(self)
-    }
-}
-
-impl Precision for f64 {
-    fn from_f64(value: f64) -> f64 {
-        value
-    }
-    fn to_f64(self) -> f64 {
-        self
-    }
-}
-
-/// The rows of features that problems share.
-pub(crate) struct Table<'a> {
-    rows: &'a [&'a [f32]],
-    /// D means, the origin of the centred features.
-    mean: Vec<f64>,
-    /// D sums of squares of the centred features.
-    squares: Vec<f64>,
-    /// The length of the longest centred row.
-    radius: f64,
-    isa: Isa,
-    threads: usize,
-}
-
-impl<'a> Table<'a> {
-    pub(crate) fn new(rows: &'a [&'a [f32]], width: usize, threads: usize) -> Table<'a> {
-        let mut mean = vec![0.0; width];
-        for row in rows {
-            mean.iter_mut().zip(*row).for_each(|(mean, value)| *mean += f64::from(*value));
-        }
-        mean.iter_mut().for_each(|mean| *mean /= rows.len().max(1) as f64);
-        let mut squares = vec![0.0; width];
-        let isa = Isa::best();
-        let mut radius = 0.0_f64;
-        let mut row_squares = vec![0.0; width];
-        let ones = vec![1.0; width];
-        for row in rows {
-            for ((square, value), mean) in row_squares.iter_mut().zip(*row).zip(&mean) {
-                let centred = f64::from(*value) - mean;
-                *square = centred * centred;
-            }
-            add_scaled(isa, &mut squares, 1.0, &row_squares);
-            radius = radius.max(dot(isa, &row_squares, &ones));
-        }
-        Table { rows, mean, squares, radius: radius.sqrt(), isa, threads: threads.max(1) }
-    }
-
-    fn width(&self) -> usize {
-        self.mean.len()
-    }
-
-    /// The scores of all rows with M vectors of D weights: N × M.
-    fn scores<T: Precision>(&self, vectors: &[T]) -> Vec<T> {
-        let count = vectors.len() / self.width();
-        let mut out = vec![T::default(); self.rows.len() * count];
-        if count == 0 || out.is_empty() {
-            return out;
-        }
-        let share = self.rows.len().div_ceil(self.threads);
-        let work = self.rows.chunks(share).zip(out.chunks_mut(share * count));
-        if self.threads == 1 {
-            work.for_each(|(rows, out)| linear::scores(self.isa, rows, vectors, out));
-        } else {
-            std::thread::scope(|scope| {
-                for (rows, out) in work {
-                    scope.spawn(move || linear::scores(self.isa, rows, vectors, out));
-                }
-            });
-        }
-        out
-    }
-
-    /// Σ over the rows of coefficient · row, for M coefficients a row: M × D.
-    fn sums<T: Precision>(&self, coefficients: &[T]) -> Vec<f64> {
-        let count = coefficients.len() / self.rows.len().max(1);
-        let size = count * self.width();
-        let mut total = vec![0.0; size];
-        if size == 0 {
-            return total;
-        }
-        let parts: Vec<_> = self.rows.chunks(PART).zip(coefficients.chunks(PART * count)).collect();
-        let mut buffers = vec![vec![T::default(); size]; self.threads.min(parts.len())];
-        for wave in parts.chunks(buffers.len()) {
-            let sum_part = |rows: &[&[f32]], coefficients: &[T], buffer: &mut [T]| {
-                buffer.fill(T::default());
-                linear::accumulate(self.isa, rows, coefficients, buffer);
-            };
-            let work = wave.iter().zip(&mut buffers);
-            if wave.len() == 1 {
-                work.for_each(|((rows, coefficients), buffer)| sum_part(rows, coefficients, buffer));
-            } else {
-                std::thread::scope(|scope| {
-                    for ((rows, coefficients), buffer) in work {
-                        scope.spawn(move || sum_part(rows, coefficients, buffer));
-                    }
-                });
-            }
-            for buffer in &buffers[..wave.len()] {
-                total.iter_mut().zip(buffer).for_each(|(total, part)| *total += part.to_f64());
-            }
-        }
-        total
-    }
-}
-
-/// One regression: which rows count how much, and where it stands.
-pub(crate) struct Problem<'a> {
+/// One regression on the rows of a table.
+pub(crate) struct Problem<'a, T> {
     isa: Isa,
     labels: &'a [usize],
-    /// C · weight of each row; 0 for rows that are only watched (held out, validation).
+    /// C · weight of each class.
     weights: Vec<f64>,
+    /// C · weight, summed over the rows.
+    total: f64,
     /// 1 for two classes, else the number of classes: K.
-    outputs: usize,
-    /// K × D weights, then K intercepts for centred features.
+    pub(crate) outputs: usize,
+    /// Columns, and how many of them are not of the tapped map.
+    width: usize,
+    last: usize,
+    /// What the tapped map's features are multiplied by.
+    pub(crate) tap_weight: f64,
+    /// K × D weights, then K intercepts, for features about their centre.
     point: Vec<f64>,
-    /// N × K scores at the point, for watched rows too.
-    scores: Vec<f64>,
+    /// N × K scores at the point, part by part, in a part output by output.
+    scores: Vec<T>,
     gradient: Vec<f64>,
     memory: Memory,
-    /// N × K: weight · (probability − truth), at the point.
-    residuals: Vec<f64>,
+    /// As the scores: weight · (probability − truth), where the line search looked last.
+    residuals: Vec<T>,
+    /// The loss there, with the weights.
+    loss: f64,
     direction: Vec<f64>,
-    direction_scores: Vec<f64>,
+    direction_scores: Vec<T>,
     state: State,
-    /// Steps taken.
-    pub(crate) iterations: usize,
+    iterations: usize,
     /// The last step, as a multiple of the direction.
     pub(crate) step: f64,
     /// The solution (point and scores) before the last change of the loss's weights.
-    previous: Option<(Vec<f64>, Vec<f64>)>,
+    previous: Option<(Vec<f64>, Vec<T>)>,
     smallest_error: f64,
     steps_since: usize,
 }
@@ -176,34 +60,53 @@ enum State {
 
 /// When a problem counts as solved.
 #[derive(Clone, Copy)]
+pub(crate) enum Tolerance {
+    /// When what another step is expected to win is at most this share of the objective: half the slope along the
+    /// direction of L-BFGS, which is exact for a quadratic function whose curvature the memory knows.
+    Expected(f64),
+    /// Norm of the weights' gradient × longest row, plus ten times the mean residual. The penalty makes the objective
+    /// strongly convex with constant 1, so the weights are at most their gradient's norm away from the solution, and
+    /// scores at most the first term.
+    Proved(f64),
+}
+
+/// When to end.
+#[derive(Clone, Copy)]
 pub(crate) struct Limits {
-    /// Norm of the weights' gradient × longest centred row, plus ten times the mean residual. The penalty makes
-    /// the objective strongly convex with constant 1, so the weights are at most their gradient's norm away from
-    /// the solution, and scores at most the first term.
-    pub(crate) tolerance: f64,
-    /// Where the root mean square of the scores is below 1, the tolerance is multiplied by it, or by this where that is
-    /// more; 1 leaves the tolerance as it is.
-    pub(crate) least_spread: f64,
+    pub(crate) tolerance: Tolerance,
+    /// Steps.
     pub(crate) iterations: usize,
 }
 
-impl<'a> Problem<'a> {
-    /// A problem at the point where all weights are zero.
-    pub(crate) fn new(table: &Table, labels: &'a [usize], classes: usize, weights: Vec<f64>) -> Problem<'a> {
-        let outputs = if classes == 2 { 1 } else { classes };
-        let size = outputs * (table.width() + 1);
+impl<'a, T: Precision> Problem<'a, T> {
+    /// A problem at the point where all weights are zero; `weights` has one weight a class.
+    pub(crate) fn new(
+        table: &Table,
+        labels: &'a [usize],
+        tap_weight: f64,
+        strength: f64,
+        weights: &[f64],
+    ) -> Problem<'a, T> {
+        let outputs = if table.examples.classes == 2 { 1 } else { table.examples.classes };
+        let (size, scores) = (outputs * (table.width + 1), vec![T::default(); labels.len() * outputs]);
+        let weights: Vec<f64> = weights.iter().map(|weight| strength * weight).collect();
         let mut problem = Problem {
             isa: table.isa,
             labels,
+            total: labels.iter().map(|label| weights[*label]).sum(),
             weights,
             outputs,
+            width: table.width,
+            last: table.examples.width,
+            tap_weight,
             point: vec![0.0; size],
-            scores: vec![0.0; labels.len() * outputs],
             gradient: vec![0.0; size],
             memory: Memory::new(table.isa, size),
-            residuals: vec![0.0; labels.len() * outputs],
+            residuals: scores.clone(),
+            loss: 0.0,
             direction: vec![0.0; size],
-            direction_scores: vec![0.0; labels.len() * outputs],
+            direction_scores: scores.clone(),
+            scores,
             state: State::Running,
             iterations: 0,
             step: 0.0,
@@ -221,39 +124,46 @@ impl<'a> Problem<'a> {
         let solution = (self.point.clone(), self.scores.clone());
         if let Some((point, scores)) = &self.previous {
             self.point.iter_mut().zip(point).for_each(|(now, before)| *now += *now - before);
-            self.scores.iter_mut().zip(scores).for_each(|(now, before)| *now += *now - before);
+            let further = |now: T, before: T| T::from_f64(2.0 * now.to_f64() - before.to_f64());
+            self.scores.iter_mut().zip(scores).for_each(|(now, before)| *now = further(*now, *before));
         }
         self.previous = Some(solution);
         self.weights.iter_mut().for_each(|weight| *weight *= factor);
+        self.total *= factor;
         self.restart(table, factor);
     }
 
-    /// Multiplies every weight of the loss, and goes to a point of the new problem; [`rescore`] must follow.
-    pub(crate) fn resume(&mut self, table: &Table, factor: f64, point: Vec<f64>) {
+    /// Goes to another point; [`rescore`] must follow.
+    pub(crate) fn go_to(&mut self, table: &Table, point: Vec<f64>) {
         self.point = point;
         self.previous = None;
-        self.weights.iter_mut().for_each(|weight| *weight *= factor);
-        self.restart(table, factor);
+        self.restart(table, 1.0);
     }
 
-    /// K × D weights, then K intercepts for centred features.
+    /// K × D weights, then K intercepts, for features about their centre.
     pub(crate) fn point(&self) -> &[f64] {
         &self.point
     }
 
     /// The curvature of a logistic loss is at most ¼ · x²; that and the penalty are the first guess of the Hessian.
     fn restart(&mut self, table: &Table, factor: f64) {
-        let total: f64 = self.weights.iter().sum();
-        let share = 0.25 * total / self.weights.len().max(1) as f64;
-        let diagonal: Vec<f64> = table.squares.iter().map(|square| 1.0 / (1.0 + share * square)).collect();
+        let share = 0.25 * self.total;
+        let columns = table.squares().iter().enumerate();
+        let diagonal: Vec<f64> = columns
+            .map(|(column, square)| 1.0 / (1.0 + share * square * self.column_weight(column).powi(2)))
+            .collect();
         let mut inverse = Vec::with_capacity(self.point.len());
         (0..self.outputs).for_each(|_| inverse.extend_from_slice(&diagonal));
-        inverse.extend((0..self.outputs).map(|_| 1.0 / (0.25 * total).max(f64::MIN_POSITIVE)));
-        self.memory.scale_loss(factor, self.outputs * table.width(), inverse);
+        inverse.extend((0..self.outputs).map(|_| 1.0 / share.max(f64::MIN_POSITIVE)));
+        self.memory.scale_loss(factor, self.outputs * self.width, inverse);
         self.state = State::Running;
         self.iterations = 0;
         self.smallest_error = f64::INFINITY;
         self.steps_since = 0;
+    }
+
+    fn column_weight(&self, column: usize) -> f64 {
+        if column < self.last { 1.0 } else { self.tap_weight }
     }
 
     /// Whether the tolerance was reached.
@@ -261,87 +171,137 @@ impl<'a> Problem<'a> {
         self.state == State::Converged
     }
 
+    /// Adds K × D vectors whose products with rows are scores, along a point or a direction.
+    fn vectors(&self, point: &[f64], out: &mut Vec<T>) {
+        for weights in point[..self.outputs * self.width].chunks_exact(self.width) {
+            let (last, tapped) = weights.split_at(self.last);
+            out.extend(last.iter().map(|weight| T::from_f64(*weight)));
+            out.extend(tapped.iter().map(|weight| T::from_f64(weight * self.tap_weight)));
+        }
+    }
+
     /// K × D weights and K intercepts for features as they are.
     pub(crate) fn weights_and_intercepts(&self, table: &Table) -> (Vec<f64>, Vec<f64>) {
-        let (weights, centred) = self.point.split_at(self.outputs * table.width());
+        let (weights, centred) = self.point.split_at(self.outputs * self.width);
         let intercepts = weights
-            .chunks_exact(table.width())
+            .chunks_exact(self.width)
             .zip(centred)
-            .map(|(w, b)| b - dot(table.isa, w, &table.mean))
+            .map(|(weights, intercept)| table.uncentred(weights, *intercept, self.tap_weight))
             .collect();
         (weights.to_vec(), intercepts)
     }
 
-    /// The log loss of a row, and whether its most probable class (the first of equals) is its own.
-    pub(crate) fn loss(&self, row: usize) -> (f64, bool) {
-        let label = self.labels[row];
-        let scores = &self.scores[row * self.outputs..][..self.outputs];
-        if let [score] = scores {
-            let margin = if label == 1 { *score } else { -score };
-            let loss = libm::log1p(libm::exp(-margin.abs())) + (-margin).max(0.0);
-            (loss, (*score > 0.0) == (label == 1))
-        } else {
-            let (best, largest) = first_largest(scores);
-            let sum: f64 = scores.iter().map(|score| libm::exp(score - largest)).sum();
-            (libm::log(sum) + largest - scores[label], best == label)
+    /// The log loss of each row of a table at the point, and whether its most probable class (the first of equals) is
+    /// its own.
+    pub(crate) fn losses(&self, table: &Table, stop: Stop) -> Result<Vec<(f64, bool)>> {
+        let mut vectors = Vec::new();
+        self.vectors(&self.point, &mut vectors);
+        let mut scores = vec![T::default(); table.len() * self.outputs];
+        table.scores(&vectors, &[self.outputs], vec![&mut scores], stop)?;
+        self.add_intercepts(&mut scores, &self.point);
+        Ok(self.losses_of(&scores, &table.examples.labels, table.threads_for(self.outputs)))
+    }
+
+    /// The same of the rows that it is fitted on.
+    pub(crate) fn own_losses(&self, table: &Table) -> Vec<(f64, bool)> {
+        self.losses_of(&self.scores, self.labels, table.threads_for(self.outputs))
+    }
+
+    fn losses_of(&self, scores: &[T], labels: &[usize], threads: usize) -> Vec<(f64, bool)> {
+        let mut losses = vec![(0.0, false); labels.len()];
+        let parts = scores.chunks(PART * self.outputs).zip(labels.chunks(PART));
+        let mut parts: Vec<_> = parts.zip(losses.chunks_mut(PART)).collect();
+        share(threads, &mut parts, |parts| {
+            let mut row = vec![0.0; self.outputs];
+            for ((scores, labels), losses) in parts {
+                for (index, (label, loss)) in labels.iter().zip(losses.iter_mut()).enumerate() {
+                    let own = scores[index..].iter().step_by(labels.len());
+                    row.iter_mut().zip(own).for_each(|(value, score)| *value = score.to_f64());
+                    *loss = log_loss(&row, *label);
+                }
+            }
+        });
+        losses
+    }
+
+    fn add_intercepts(&self, scores: &mut [T], point: &[f64]) {
+        let intercepts = &point[self.outputs * self.width..];
+        for part in scores.chunks_mut(PART * self.outputs) {
+            let rows = part.len() / self.outputs;
+            for (scores, intercept) in part.chunks_exact_mut(rows.max(1)).zip(intercepts) {
+                let intercept = T::from_f64(*intercept);
+                scores.iter_mut().for_each(|score| *score = *score + intercept);
+            }
         }
     }
 
-    /// Writes the residuals at `scores + step · direction_scores`; returns the loss's slope there.
-    fn slope_of_loss(&mut self, step: f64) -> f64 {
-        let mut slope = 0.0;
-        let k = self.outputs;
-        for (row, weight) in self.weights.iter().enumerate().filter(|(_, weight)| **weight != 0.0) {
-            let at = row * k..(row + 1) * k;
-            let (scores, along) = (&self.scores[at.clone()], &self.direction_scores[at.clone()]);
-            let residuals = &mut self.residuals[at];
-            for ((residual, score), along) in residuals.iter_mut().zip(scores).zip(along) {
-                *residual = score + step * along;
+    /// Writes the residuals at `scores + step · direction_scores`, and keeps the loss there; returns its slope.
+    fn slope_of_loss(&mut self, threads: usize, step: f64) -> f64 {
+        let (isa, k, weights) = (self.isa, self.outputs, &self.weights);
+        let step = T::from_f64(step);
+        let size = PART * k;
+        let mut parts: Vec<_> = self
+            .residuals
+            .chunks_mut(size)
+            .zip(self.scores.chunks(size))
+            .zip(self.direction_scores.chunks(size))
+            .zip(self.labels.chunks(PART))
+            .map(|parts| (parts, 0.0, 0.0))
+            .collect();
+        share(threads, &mut parts, |parts| {
+            for ((((residuals, scores), along), labels), loss, slope) in parts {
+                for ((residual, score), along) in residuals.iter_mut().zip(*scores).zip(*along) {
+                    *residual = *score + step * *along;
+                }
+                *loss = residuals_of(isa, residuals, labels, weights);
+                *slope = T::dot(isa, residuals, along);
             }
-            probabilities_from_scores(residuals);
-            if k == 1 {
-                residuals[0] -= self.labels[row] as f64;
-            } else {
-                residuals[self.labels[row]] -= 1.0;
-            }
-            for (residual, along) in residuals.iter_mut().zip(along) {
-                *residual *= weight;
-                slope += *residual * along;
-            }
-        }
-        slope
+        });
+        self.loss = parts.iter().map(|(_, loss, _)| loss).sum();
+        parts.iter().map(|(_, _, slope)| slope).sum()
     }
 
-    /// Turns the sums of residual · row into the gradient.
-    fn take_gradient(&mut self, table: &Table, sums: &[f64]) -> Vec<f64> {
-        let width = table.width();
+    /// Turns the sums of residual · row into the gradient; returns the one before.
+    fn take_gradient(&mut self, sums: &[f64]) -> Vec<f64> {
         let mut gradient = Vec::with_capacity(self.point.len());
-        let mut totals = vec![0.0; self.outputs];
-        for residuals in self.residuals.chunks_exact(self.outputs) {
-            totals.iter_mut().zip(residuals).for_each(|(total, residual)| *total += residual);
+        for (sums, weights) in sums.chunks_exact(self.width).zip(self.point.chunks_exact(self.width)) {
+            let ((one, other), (last, tapped)) = (sums.split_at(self.last), weights.split_at(self.last));
+            gradient.extend(one.iter().zip(last).map(|(sum, weight)| sum + weight));
+            gradient.extend(other.iter().zip(tapped).map(|(sum, weight)| sum * self.tap_weight + weight));
         }
-        for (output, total) in totals.iter().enumerate() {
-            let at = output * width..(output + 1) * width;
-            let values = sums[at.clone()].iter().zip(&table.mean).zip(&self.point[at]);
-            gradient.extend(values.map(|((sum, mean), weight)| sum - total * mean + weight));
+        let mut totals = vec![0.0; self.outputs];
+        for part in self.residuals.chunks(PART * self.outputs) {
+            let rows = part.len() / self.outputs;
+            for (total, residuals) in totals.iter_mut().zip(part.chunks_exact(rows.max(1))) {
+                *total += residuals.iter().map(|residual| residual.to_f64()).sum::<f64>();
+            }
         }
         gradient.extend(totals);
         std::mem::replace(&mut self.gradient, gradient)
     }
 
-    /// Chooses where to go; `false` if no direction leads downhill.
-    fn choose_direction(&mut self) -> bool {
+    /// Chooses where to go, unless no direction leads downhill or too little is to be won.
+    fn choose_direction(&mut self, limits: Limits) {
         self.direction = self.memory.direction(&self.gradient);
-        if dot(self.isa, &self.direction, &self.gradient) < 0.0 {
-            return true;
+        let mut slope = dot(self.isa, &self.direction, &self.gradient);
+        if slope >= 0.0 {
+            self.memory.clear();
+            self.direction = self.memory.direction(&self.gradient);
+            slope = dot(self.isa, &self.direction, &self.gradient);
         }
-        self.memory.clear();
-        self.direction = self.memory.direction(&self.gradient);
-        dot(self.isa, &self.direction, &self.gradient) < 0.0
+        let weights = &self.point[..self.point.len() - self.outputs];
+        let objective = self.loss + 0.5 * dot(self.isa, weights, weights);
+        match limits.tolerance {
+            Tolerance::Expected(share) if -0.5 * slope <= share * objective => {
+                self.state = State::Converged;
+            }
+            _ if slope >= 0.0 || slope.is_nan() => self.state = State::Stalled,
+            _ => {}
+        }
     }
 
     /// Walks to where the slope along the direction has all but vanished; leaves the residuals of that place.
-    fn search_line(&mut self) {
+    fn search_line(&mut self, threads: usize) {
         let penalised = self.point.len() - self.outputs;
         let along = dot(self.isa, &self.point[..penalised], &self.direction[..penalised]);
         let square = dot(self.isa, &self.direction[..penalised], &self.direction[..penalised]);
@@ -351,7 +311,7 @@ impl<'a> Problem<'a> {
         let mut high: Option<(f64, f64)> = None;
         let mut step = 1.0;
         for _ in 0..30 {
-            let slope = self.slope_of_loss(step) + along + step * square;
+            let slope = self.slope_of_loss(threads, step) + along + step * square;
             if slope >= 0.5 * start && slope <= -0.1 * start {
                 break;
             }
@@ -379,9 +339,9 @@ impl<'a> Problem<'a> {
     fn finish_step(&mut self, table: &Table, sums: &[f64], limits: Limits) {
         let step: Vec<f64> = self.direction.iter().map(|value| value * self.step).collect();
         add_scaled(self.isa, &mut self.point, 1.0, &step);
-        let (step_size, along) = (self.step, &self.direction_scores);
-        self.scores.iter_mut().zip(along).for_each(|(score, along)| *score += step_size * along);
-        let before = self.take_gradient(table, sums);
+        let (step_size, along) = (T::from_f64(self.step), &self.direction_scores);
+        self.scores.iter_mut().zip(along).for_each(|(score, along)| *score = *score + step_size * *along);
+        let before = self.take_gradient(sums);
         let change: Vec<f64> =
             self.gradient.iter().zip(&before).map(|(after, before)| after - before).collect();
         self.memory.learn(&step, &change);
@@ -391,21 +351,31 @@ impl<'a> Problem<'a> {
 
     fn judge(&mut self, table: &Table, limits: Limits) {
         let (weights, intercepts) = self.gradient.split_at(self.point.len() - self.outputs);
-        let total: f64 = self.weights.iter().sum();
         // The penalty bounds the error of the weights, the mean residual that of the intercepts.
-        let error = dot(self.isa, weights, weights).sqrt() * table.radius.max(1.0)
-            + 10.0 * dot(self.isa, intercepts, intercepts).sqrt() / total;
+        let error = dot(self.isa, weights, weights).sqrt() * table.radius().max(1.0)
+            + 10.0 * dot(self.isa, intercepts, intercepts).sqrt() / self.total;
         self.steps_since += 1;
         if error < self.smallest_error {
             (self.smallest_error, self.steps_since) = (error, 0);
         }
-        let spread = (dot(self.isa, &self.scores, &self.scores) / self.scores.len().max(1) as f64).sqrt();
-        if error <= limits.tolerance * spread.clamp(limits.least_spread, 1.0) {
+        if matches!(limits.tolerance, Tolerance::Proved(tolerance) if error <= tolerance) {
             self.state = State::Converged;
         } else if self.iterations >= limits.iterations || self.steps_since > 50 {
             self.state = State::Stalled;
         }
     }
+}
+
+/// The log loss of a row of scores, and whether the most probable class (the first of equals) is the row's own.
+fn log_loss(scores: &[f64], label: usize) -> (f64, bool) {
+    if let [score] = scores {
+        let margin = if label == 1 { *score } else { -score };
+        let loss = libm::log1p(libm::exp(-margin.abs())) + (-margin).max(0.0);
+        return (loss, (*score > 0.0) == (label == 1));
+    }
+    let (best, largest) = first_largest(scores);
+    let sum: f64 = scores.iter().map(|score| libm::exp(score - largest)).sum();
+    (libm::log(sum) + largest - scores[label], best == label)
 }
 
 /// The position and value of the largest number, the first of equals.
@@ -435,106 +405,149 @@ pub(crate) fn probabilities_from_scores(scores: &mut [f64]) {
     scores.iter_mut().for_each(|score| *score /= sum);
 }
 
+/// Scores of a part, output by output, become weight · (probability − truth); returns Σ weight · loss.
+fn residuals_of<T: Precision>(isa: Isa, values: &mut [T], labels: &[usize], weights: &[f64]) -> f64 {
+    let rows = labels.len();
+    let one_output = values.len() == rows;
+    let weight = |label: &usize| T::from_f64(weights[*label]);
+    let mut loss = 0.0;
+    if one_output {
+        // e^−|score|, which cannot overflow.
+        let size = |score: &T| if *score > T::default() { T::default() - *score } else { *score };
+        let mut small: Vec<T> = values.iter().map(size).collect();
+        T::exponentials(isa, &mut small);
+        for ((value, small), label) in values.iter_mut().zip(small).zip(labels) {
+            let positive = *value > T::default();
+            let truth = if *label == 1 { T::ONE } else { T::default() };
+            // What speaks for the other class, where that is more.
+            let against = if positive == (*label == 1) { 0.0 } else { value.to_f64().abs() };
+            loss += weights[*label] * (libm::log1p(small.to_f64()) + against);
+            let likely = T::ONE / (T::ONE + small);
+            let probability = if positive { likely } else { small * likely };
+            *value = (probability - truth) * weight(label);
+        }
+        return loss;
+    }
+    let mut largest = values[..rows].to_vec();
+    for scores in values[rows..].chunks_exact(rows) {
+        for (largest, score) in largest.iter_mut().zip(scores) {
+            *largest = if *score > *largest { *score } else { *largest };
+        }
+    }
+    for (row, label) in labels.iter().enumerate() {
+        loss += weights[*label] * (largest[row] - values[label * rows + row]).to_f64();
+    }
+    let mut sums = vec![T::default(); rows];
+    for scores in values.chunks_exact_mut(rows) {
+        scores.iter_mut().zip(&largest).for_each(|(score, largest)| *score = *score - *largest);
+        T::exponentials(isa, scores);
+        sums.iter_mut().zip(&*scores).for_each(|(sum, value)| *sum = *sum + *value);
+    }
+    let mut factors = largest;
+    for ((factor, sum), label) in factors.iter_mut().zip(&sums).zip(labels) {
+        loss += weights[*label] * libm::log(sum.to_f64());
+        *factor = weight(label) / *sum;
+    }
+    for values in values.chunks_exact_mut(rows) {
+        values.iter_mut().zip(&factors).for_each(|(value, factor)| *value = *value * *factor);
+    }
+    for (row, label) in labels.iter().enumerate() {
+        let value = &mut values[label * rows + row];
+        *value = *value - weight(label);
+    }
+    loss
+}
+
 /// Brings every problem to its solution; `watch` is called after each of its steps.
 pub(crate) fn solve<T: Precision>(
     table: &Table,
-    problems: &mut [Problem],
+    problems: &mut [&mut Problem<T>],
     limits: Limits,
     stop: Stop,
-    mut watch: impl FnMut(&Problem),
+    mut watch: impl FnMut(&Problem<T>) -> Result<()>,
 ) -> Result<()> {
-    let mut running: Vec<&mut Problem> = problems.iter_mut().collect();
-    for problem in &mut running {
-        problem.slope_of_loss(0.0);
-    }
-    let sums = sums_of_residuals::<T>(table, &running);
+    let mut running: Vec<&mut Problem<T>> = problems.iter_mut().map(|problem| &mut **problem).collect();
+    let threads =
+        |running: &[&mut Problem<T>]| table.threads_for(running.iter().map(|problem| problem.outputs).sum());
+    let every = threads(&running);
+    share(every, &mut running, |problems| {
+        for problem in problems {
+            problem.slope_of_loss(1, 0.0);
+        }
+    });
+    let sums = sums_of_residuals(table, &mut running, stop)?;
     for (problem, sums) in running.iter_mut().zip(sums) {
-        problem.take_gradient(table, &sums);
+        problem.take_gradient(&sums);
         problem.judge(table, limits);
     }
     loop {
-        running.retain_mut(|problem| {
-            if problem.state == State::Running && !problem.choose_direction() {
-                problem.state = State::Stalled;
-            }
-            problem.state == State::Running
+        running.retain(|problem| problem.state == State::Running);
+        let every = threads(&running);
+        share(every, &mut running, |problems| {
+            problems.iter_mut().for_each(|problem| problem.choose_direction(limits));
         });
+        running.retain(|problem| problem.state == State::Running);
         if running.is_empty() {
             return Ok(());
         }
-        if stop() {
-            return Err(Error::new(ErrorKind::Interrupted, "training was stopped"));
-        }
-        score_directions::<T>(table, &mut running);
-        running.iter_mut().for_each(|problem| problem.search_line());
-        let sums = sums_of_residuals::<T>(table, &running);
-        for (problem, sums) in running.iter_mut().zip(sums) {
-            problem.finish_step(table, &sums, limits);
-            watch(problem);
-        }
+        score_directions(table, &mut running, stop)?;
+        // Problems side by side, or one with its rows side by side.
+        let within = if running.len() > 1 { 1 } else { every };
+        share(every, &mut running, |problems| {
+            problems.iter_mut().for_each(|problem| problem.search_line(within));
+        });
+        let sums = sums_of_residuals(table, &mut running, stop)?;
+        let mut steps: Vec<_> = running.iter_mut().zip(sums).collect();
+        share(every, &mut steps, |steps| {
+            steps.iter_mut().for_each(|(problem, sums)| problem.finish_step(table, sums, limits));
+        });
+        running.iter().try_for_each(|problem| watch(problem))?;
     }
 }
 
 /// Computes the scores at each problem's point anew.
-pub(crate) fn rescore<T: Precision>(table: &Table, problems: &mut [Problem]) {
-    let mut problems: Vec<&mut Problem> = problems.iter_mut().collect();
+pub(crate) fn rescore<T: Precision>(
+    table: &Table,
+    problems: &mut [&mut Problem<T>],
+    stop: Stop,
+) -> Result<()> {
     problems.iter_mut().for_each(|problem| problem.direction.clone_from(&problem.point));
-    score_directions::<T>(table, &mut problems);
+    score_directions(table, problems, stop)?;
     for problem in problems {
         std::mem::swap(&mut problem.scores, &mut problem.direction_scores);
     }
+    Ok(())
 }
 
 /// How the score of every row changes along each problem's direction.
-fn score_directions<T: Precision>(table: &Table, problems: &mut [&mut Problem]) {
-    let width = table.width();
-    let mut vectors = Vec::new();
-    for problem in problems.iter() {
-        vectors.extend(problem.direction[..problem.outputs * width].iter().map(|value| T::from_f64(*value)));
-    }
-    let scores = table.scores(&vectors);
-    let count = vectors.len() / width;
-    let mut first = 0;
+fn score_directions<T: Precision>(table: &Table, problems: &mut [&mut Problem<T>], stop: Stop) -> Result<()> {
+    let counts: Vec<usize> = problems.iter().map(|problem| problem.outputs).collect();
+    let mut vectors = Vec::with_capacity(counts.iter().sum::<usize>() * table.width);
+    problems.iter().for_each(|problem| problem.vectors(&problem.direction, &mut vectors));
+    let out = problems.iter_mut().map(|problem| problem.direction_scores.as_mut_slice()).collect();
+    table.scores(&vectors, &counts, out, stop)?;
     for problem in problems {
-        let k = problem.outputs;
-        let (weights, intercepts) = problem.direction.split_at(k * width);
-        let offsets: Vec<f64> = weights
-            .chunks_exact(width)
-            .zip(intercepts)
-            .map(|(w, b)| b - dot(table.isa, w, &table.mean))
-            .collect();
-        for (row, along) in problem.direction_scores.chunks_exact_mut(k).enumerate() {
-            let scores = &scores[row * count + first..][..k];
-            for ((along, score), offset) in along.iter_mut().zip(scores).zip(&offsets) {
-                *along = score.to_f64() + offset;
-            }
-        }
-        first += k;
+        let mut scores = std::mem::take(&mut problem.direction_scores);
+        problem.add_intercepts(&mut scores, &problem.direction);
+        problem.direction_scores = scores;
     }
+    Ok(())
 }
 
 /// For each problem Σ over the rows of residual · row: K × D.
-fn sums_of_residuals<T: Precision>(table: &Table, problems: &[&mut Problem]) -> Vec<Vec<f64>> {
-    let count: usize = problems.iter().map(|problem| problem.outputs).sum();
-    let mut coefficients = vec![T::default(); table.rows.len() * count];
+fn sums_of_residuals<T: Precision>(
+    table: &Table,
+    problems: &mut [&mut Problem<T>],
+    stop: Stop,
+) -> Result<Vec<Vec<f64>>> {
+    let counts: Vec<usize> = problems.iter().map(|problem| problem.outputs).collect();
+    let residuals = problems.iter_mut().map(|problem| problem.residuals.as_mut_slice()).collect();
+    let sums = table.sums(residuals, &counts, stop)?;
     let mut first = 0;
-    for problem in problems {
-        let k = problem.outputs;
-        for (row, residuals) in problem.residuals.chunks_exact(k).enumerate() {
-            for (output, residual) in residuals.iter().enumerate() {
-                coefficients[row * count + first + output] = T::from_f64(*residual);
-            }
-        }
-        first += k;
-    }
-    let sums = table.sums(&coefficients);
-    let mut first = 0;
-    problems
-        .iter()
-        .map(|problem| {
-            let at = first * table.width()..(first + problem.outputs) * table.width();
-            first += problem.outputs;
-            sums[at].to_vec()
-        })
-        .collect()
+    let sums = counts.iter().map(|count| {
+        let at = first * table.width..(first + count) * table.width;
+        first += count;
+        sums[at].to_vec()
+    });
+    Ok(sums.collect())
 }

@@ -4,6 +4,7 @@
 //! never on the number of threads or the machine.
 
 mod barrier;
+mod choice;
 mod data;
 mod early_stopping;
 mod fit;
@@ -12,21 +13,25 @@ mod history;
 mod lbfgs;
 mod linear;
 mod logistic;
+mod monitor;
 mod optimiser;
 mod schedule;
-mod strength;
+mod table;
 mod team;
 
+pub use choice::{FALLBACK_STRENGTH, Gain, LinearChoice, STRENGTHS, TAP_WEIGHTS, Trial, choose_linear};
 pub use data::{ClassWeight, Examples, Stop};
 pub use early_stopping::EarlyStopping;
 pub use fit::{DenseFit, DenseSettings, fit_dense};
 pub use folds::{Folds, stratified_folds};
 pub use history::{Epoch, History};
-pub use linear::{CrossValidation, LinearFit, cross_validate, fit_linear, train_linear};
+pub use linear::{
+    CrossValidation, LinearFit, LinearSettings, cross_validate, fit_linear, tap_at, train_linear,
+};
 pub(crate) use logistic::probabilities_from_scores;
+pub use monitor::{Monitor, Stage};
 pub use optimiser::AdamForm;
 pub use schedule::Plateau;
-pub use strength::{FALLBACK_STRENGTH, STRENGTHS, StrengthChoice, StrengthRow, choose_strength};
 
 #[cfg(test)]
 mod tests;

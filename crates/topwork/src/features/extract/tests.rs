@@ -10,6 +10,14 @@ fn read(path: &Path) -> std::result::Result<Vec<u8>, Unreadable> {
     std::fs::read(path).map_err(|error| Unreadable::new(Reason::Missing, error.to_string()))
 }
 
+fn layout() -> Layout {
+    Layout::plain(WIDTH, 0)
+}
+
+fn row(bytes: &[u8]) -> Vec<u8> {
+    expected(bytes).iter().flat_map(|value| value.to_le_bytes()).collect()
+}
+
 fn expected(bytes: &[u8]) -> Vec<f32> {
     (0..WIDTH)
         .map(|start| bytes.iter().skip(start).step_by(WIDTH).map(|byte| f32::from(*byte)).sum())
@@ -18,7 +26,7 @@ fn expected(bytes: &[u8]) -> Vec<f32> {
 
 /// Runs a stand-in that refuses what starts with `bad`, panics at `panic`, and counts its calls.
 fn run(paths: &[PathBuf], store: &Store, threads: usize, calls: &AtomicU64) -> Extraction {
-    let features = |bytes: &[u8], workspace: &mut Vec<u8>, seconds: &mut Seconds, out: &mut [f32]| {
+    let features = |bytes: &[u8], workspace: &mut Vec<u8>, seconds: &mut Seconds, out: &mut [u8]| {
         calls.fetch_add(1, Ordering::Relaxed);
         seconds.decode += 0.001;
         assert!(workspace.is_empty(), "a workspace survived a panic");
@@ -30,11 +38,16 @@ fn run(paths: &[PathBuf], store: &Store, threads: usize, calls: &AtomicU64) -> E
             let reason = Reason::named(std::str::from_utf8(reason).unwrap()).unwrap();
             return Err(Unreadable::new(reason, "a\0detail\nof two lines"));
         }
-        out.copy_from_slice(&expected(bytes));
+        out.copy_from_slice(&row(bytes));
         Ok(())
     };
-    let steps =
-        Steps { identity: [7; 32], width: WIDTH, read: &read, workspace: &Vec::new, features: &features };
+    let steps = Steps {
+        identity: [7; 32],
+        layout: &layout(),
+        read: &read,
+        workspace: &Vec::new,
+        features: &features,
+    };
     let run = Run { threads, progress: &|_| {}, stop: &AtomicBool::new(false) };
     extract(paths, &steps, store, &run).unwrap()
 }
@@ -121,12 +134,12 @@ fn a_stop_keeps_what_is_done() {
     let paths = photos(folder.path(), &slices);
 
     let stop = AtomicBool::new(false);
-    let features = |bytes: &[u8], _: &mut (), _: &mut Seconds, out: &mut [f32]| {
-        out.copy_from_slice(&expected(bytes));
+    let features = |bytes: &[u8], _: &mut (), _: &mut Seconds, out: &mut [u8]| {
+        out.copy_from_slice(&row(bytes));
         Ok(())
     };
     let steps =
-        Steps { identity: [7; 32], width: WIDTH, read: &read, workspace: &|| (), features: &features };
+        Steps { identity: [7; 32], layout: &layout(), read: &read, workspace: &|| (), features: &features };
     let progress = |progress: Progress| {
         if progress.done >= 100 {
             stop.store(true, Ordering::Relaxed);
@@ -151,4 +164,33 @@ fn nothing_and_no_width_are_fine() {
     let calls = AtomicU64::new(0);
     let nothing = run(&[], &Store::none(), 0, &calls);
     assert!(nothing.features.is_empty() && nothing.photos.is_empty());
+}
+
+/// A row of both maps serves who needs the last alone; a row of the last alone is computed again.
+#[test]
+fn rows_of_more_serve_who_needs_less() {
+    let (folder, cache) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    let paths = photos(folder.path(), &[b"one", b"two"]);
+    let computed = |tapped: usize, calls: usize| {
+        let counted = AtomicU64::new(0);
+        let features = |bytes: &[u8], _: &mut (), _: &mut Seconds, out: &mut [u8]| {
+            counted.fetch_add(1, Ordering::Relaxed);
+            let values = (0..out.len() / 4).flat_map(|at| (f32::from(bytes[0]) + at as f32).to_le_bytes());
+            out.iter_mut().zip(values).for_each(|(out, value)| *out = value);
+            Ok(())
+        };
+        let layout = Layout::plain(3, tapped);
+        let steps =
+            Steps { identity: [7; 32], layout: &layout, read: &read, workspace: &|| (), features: &features };
+        let store = Store::open(cache.path());
+        let extraction = extract(&paths, &steps, &store, &Run::default()).unwrap();
+        assert_eq!(counted.into_inner(), calls as u64, "{tapped}");
+        assert_eq!(extraction.features_of(1).unwrap()[..3], [116.0, 117.0, 118.0]);
+        assert_eq!(extraction.features.layout(), &layout);
+    };
+    computed(0, 2);
+    computed(0, 0);
+    computed(2, 2);
+    computed(2, 0);
+    computed(0, 0);
 }

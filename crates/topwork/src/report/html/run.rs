@@ -6,8 +6,8 @@ use super::Report;
 use crate::dataset::Skipped;
 use crate::dataset::name::visible;
 use crate::report::plot::curves::{Curve, Plot, svg};
-use crate::report::text::{grouped, percent};
-use crate::train::{Epoch, History, StrengthChoice};
+use crate::report::text::grouped;
+use crate::train::{Epoch, Gain, History, LinearChoice};
 
 /// How many rows of a long table the page holds; the files beside it have them all.
 const LISTED_EPOCHS: usize = 100;
@@ -18,13 +18,13 @@ const DETAIL: usize = 300;
 
 pub(super) fn training(report: &Report) -> Markup {
     let history = report.history.as_ref().filter(|history| !history.epochs.is_empty());
-    if history.is_none() && report.strength.is_none() {
+    if history.is_none() && report.choice.is_none() {
         return html! {};
     }
     let step = if report.history_step.is_empty() { "epoch" } else { &report.history_step };
     let content = html! {
         @if let Some(history) = history { (curves(history, step)) }
-        @if let Some(choice) = &report.strength { (strengths(choice)) }
+        @if let Some(found) = &report.choice { (choice(found)) }
     };
     super::section("training", "Training", content)
 }
@@ -96,34 +96,75 @@ fn numbers(history: &History, x_axis: &str) -> Markup {
     }
 }
 
-fn strengths(choice: &StrengthChoice) -> Markup {
+fn choice(choice: &LinearChoice) -> Markup {
     let Some(folds) = choice.folds else {
         return html! {
             h3 { "Strength of regularisation" }
-            p class="hint" { "C = " (scientific(choice.strength)) ": too few photos to choose it by cross-validation." }
+            p class="hint" { "C = " (scientific(choice.strength)) ": no class has two photos, so nothing could be held \
+                out to choose it." }
         };
     };
+    let mut columns: Vec<f64> = choice.trials.iter().map(|trial| trial.tap_weight).collect();
+    columns.dedup();
+    let mut rows: Vec<f64> = choice.trials.iter().map(|trial| trial.strength).collect();
+    rows.sort_by(f64::total_cmp);
+    rows.dedup();
+    let trial = |strength: f64, tap_weight: f64| {
+        choice.trials.iter().find(|trial| (trial.strength, trial.tap_weight) == (strength, tap_weight))
+    };
+    let photos = choice.trials.iter().map(|trial| trial.photos).max().unwrap_or(0);
     html! {
-        h3 { "Strength of regularisation" }
-        p class="hint" { "Chosen by cross-validation in " (folds) " folds on the training photos alone: the lowest log \
-            loss; of equals the stronger penalty (smaller C)." }
-        div class="scroll" tabindex="0" role="region" aria-label="Strength of regularisation" {
+        h3 { "Strength of regularisation and features" }
+        p class="hint" { "Chosen on the training photos alone: log loss of " (grouped(photos as u64)) " photos held out \
+            in " (folds) @if folds == 1 { " fold" } @else { " folds" } ". Settings that could no longer win met fewer \
+            folds. C below is the weight of the loss against the penalty." }
+        @if choice.is_at_the_end() {
+            p class="hint" { "The best C is the last one tried; a better one may lie beyond." }
+        }
+        @if let Some(gain) = choice.gain { (self::gain(choice, gain)) }
+        div class="scroll" tabindex="0" role="region" aria-label="Strength of regularisation and features" {
             table class="figures compact" {
                 thead { tr {
-                    th class="number" scope="col" { "C" } th class="number" scope="col" { "Log loss" }
-                    th class="number" scope="col" { "Accuracy" } td {}
+                    th class="number" scope="col" { "C" }
+                    @for tap_weight in &columns {
+                        th class="number" scope="col" {
+                            @if *tap_weight == 0.0 { "Last layer" } @else { "With the middle × " (tap_weight) }
+                        }
+                    }
                 } }
                 tbody {
-                    @for row in &choice.table {
-                        @let chosen = row.strength == choice.strength;
-                        tr class=[chosen.then_some("chosen")] {
-                            th class="number" scope="row" { (scientific(row.strength)) }
-                            td class="number" { (format!("{:.4}", row.log_loss)) }
-                            td class="number" { (percent(row.accuracy)) " %" }
-                            td class="number" { @if chosen { "← chosen" } }
+                    @for strength in rows {
+                        tr {
+                            th class="number" scope="row" { (scientific(strength)) }
+                            @for tap_weight in &columns {
+                                @let chosen = (strength, *tap_weight) == (choice.strength, choice.tap_weight);
+                                td class=(if chosen { "number chosen" } else { "number" }) {
+                                    @if let Some(trial) = trial(strength, *tap_weight) {
+                                        (format!("{:.4}", trial.log_loss))
+                                        @if trial.photos < photos { " (" (grouped(trial.photos as u64)) ")" }
+                                        @if chosen { " ← chosen" }
+                                    }
+                                }
+                            }
                         }
                     }
                 }
+            }
+        }
+    }
+}
+
+fn gain(choice: &LinearChoice, gain: Gain) -> Markup {
+    let change = format!("{:.4} ± {:.4}", gain.log_loss.abs(), gain.standard_error);
+    html! {
+        p class="hint" {
+            @if choice.tap_weight > 0.0 {
+                "The head uses the middle of the network beside its last layer: on photos held out it lowers the log loss \
+                by " (change) " (± one standard error)."
+            } @else {
+                "The head uses the last layer alone: with the middle of the network the log loss of photos held out was "
+                (change) " (± one standard error) " @if gain.log_loss > 0.0 { "lower" } @else { "higher" }
+                ", and it must be lower by more than two standard errors, or more where few photos were held out."
             }
         }
     }
