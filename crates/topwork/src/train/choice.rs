@@ -505,7 +505,7 @@ impl Search<'_> {
         let enough = WORTH * self.losses(best).map(mean_loss).unwrap_or_default();
         let may_win = |from: Setting, key: Setting| {
             let (worse, error) = self.difference(from, key);
-            worse - 2.0 * error < -enough
+            worse - self.margin(key) * error < -enough
         };
         // The last map alone stays in the race until the tapped one has won, or lost, by the margin.
         let undecided = |alone: Setting| {
@@ -520,7 +520,7 @@ impl Search<'_> {
             }
             let strengths: Vec<usize> = (0..STRENGTHS.len())
                 .filter(|at| self.mean(tap_weight, *at).is_some())
-                .filter(|at| at.abs_diff(own.1) <= 1)
+                .filter(|at| at.abs_diff(own.1) <= self.reach(tap_weight))
                 .filter(|at| *at == own.1 || may_win(own, setting(tap_weight, *at)))
                 .collect();
             open |= strengths.len() > 1 || own != best;
@@ -529,6 +529,16 @@ impl Search<'_> {
             }
         }
         if open { lanes } else { Vec::new() }
+    }
+
+    /// How many values of C from the best so far another fold is asked about: with few photos held out the best may be far
+    /// from where it seems to be.
+    fn reach(&self, tap_weight: f64) -> usize {
+        match self.met(tap_weight) {
+            0..MANY => STRENGTHS.len(),
+            MANY..500 => 2,
+            _ => 1,
+        }
     }
 
     fn chosen(self) -> Result<LinearChoice> {
