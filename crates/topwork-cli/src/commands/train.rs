@@ -93,10 +93,8 @@ pub(crate) fn train(arguments: &Train) -> Result<(Outcome, std::path::PathBuf), 
     let fold_of = trained.folds.as_ref().map(|folds| folds.folds.fold_of.as_slice());
     folder.write("split.csv", &dataset::manifest::csv(&dataset, &split, &digests, fold_of)?)?;
     folder.write("history.csv", &topwork::report::history_csv(&trained.history))?;
-    let classifier = {
-        let Trained { head, tap, .. } = &trained;
-        Classifier::new(extractor, head.clone(), tap.clone(), dataset.classes.clone(), settings.clone())?
-    };
+    let Trained { head, tap, history, choice, .. } = trained;
+    let classifier = Classifier::new(extractor, head, tap, dataset.classes.clone(), settings.clone())?;
     folder.write("model.safetensors", &classifier.to_bytes()?)?;
     let mut page = results.page(&arguments.data, notes, classifier.extractor().isa());
     page.summary = format!(
@@ -107,8 +105,8 @@ pub(crate) fn train(arguments: &Train) -> Result<(Outcome, std::path::PathBuf), 
         classifier.record().backbone.name
     );
     page.history_step = if recipe.head == HeadChoice::Linear { "iteration" } else { "epoch" }.to_owned();
-    page.history = Some(trained.history);
-    page.choice = trained.choice.clone();
+    page.history = Some(history);
+    page.choice = choice;
     results.finish(
         &folder,
         page,

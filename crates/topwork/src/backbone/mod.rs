@@ -12,7 +12,7 @@ mod resnet;
 use topwork_kernels::Isa;
 
 use crate::error::{Error, ErrorKind, Result};
-use crate::network::{Graph, Layer, Network, Normalisation, Precision, Ranges, probe};
+use crate::network::{Graph, Layer, Layout, Network, Normalisation, Precision, Ranges, probe};
 use crate::preprocess::{Channels, Filter, Preprocess, Resize, Rounding};
 use crate::weights::{LoadReport, Reader, Source, Weights};
 pub use files::{Added, add};
@@ -274,18 +274,21 @@ impl Backbone {
         row(self.name).is_ok_and(|row| matches!(row.origin, Origin::Embedded { .. }))
     }
 
-    /// The features of the [`probe`].
-    pub fn probe_features(&self) -> Vec<f32> {
+    /// The features of the [`probe`], of the maps that the layout holds.
+    pub(crate) fn probe_features(&self, layout: &Layout) -> Vec<f32> {
+        let mut arena = self.network.arena();
         let (height, width) = self.network.input();
-        let mut features = vec![0.0; self.network.feature_dim()];
-        let pixels = probe(height * width * 3);
-        self.network.features(&pixels, &mut self.network.arena(), &mut features);
+        arena.pixels().copy_from_slice(&probe(height * width * 3));
+        let (mut row, mut features) = (vec![0; layout.row_bytes()], vec![0.0; layout.width()]);
+        self.network.run(&mut arena, &mut row);
+        layout.read(&row, &mut features);
         features
     }
 
     /// BLAKE3 of the features of the probe, hexadecimal: on bytes the same on every machine.
     pub fn probe_digest(&self) -> String {
-        let bytes: Vec<u8> = self.probe_features().iter().flat_map(|value| value.to_le_bytes()).collect();
+        let features = self.probe_features(&self.network.layout().last());
+        let bytes: Vec<u8> = features.iter().flat_map(|value| value.to_le_bytes()).collect();
         blake3::hash(&bytes).to_hex().to_string()
     }
 

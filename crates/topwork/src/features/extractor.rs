@@ -8,7 +8,7 @@ use super::extract::{Extraction, Run, Seconds, Steps, extract, timed};
 use super::store::Store;
 use crate::backbone::Backbone;
 use crate::error::Result;
-use crate::network::{Arena, Layout, Precision, Ranges, probe};
+use crate::network::{Arena, Layout, Precision, Ranges};
 use crate::photo::{self, DECODING, Limits, Unreadable};
 use crate::preprocess::{Preprocess, Scratch};
 
@@ -92,16 +92,9 @@ impl Extractor {
         Extractor { layout: self.layout.last(), ..self }
     }
 
-    /// The features of the pattern on which networks prove themselves, see [`probe`].
+    /// The features of the pattern on which networks prove themselves, see [`probe`](crate::network::probe).
     pub fn probe_features(&self) -> Vec<f32> {
-        let network = &self.backbone.network;
-        let (height, width) = network.input();
-        let mut arena = network.arena();
-        arena.pixels().copy_from_slice(&probe(height * width * 3));
-        let (mut row, mut features) = (vec![0; self.layout.row_bytes()], vec![0.0; self.feature_dim()]);
-        network.run(&mut arena, &mut row);
-        self.layout.read(&row, &mut features);
-        features
+        self.backbone.probe_features(&self.layout)
     }
 
     /// How a photo's features are written.

@@ -9,7 +9,7 @@ use topwork_kernels::Isa;
 use topwork_kernels::product::{Matrix, MatrixMut, PANEL, add_product};
 
 use crate::error::{Error, ErrorKind, Result};
-use crate::head::{NamedTensor, find, unknown_tensor};
+use crate::head::{NamedTensor, find, outputs, unknown_tensor};
 use crate::train::probabilities_from_scores;
 
 /// Dense ReLU layers and an output layer.
@@ -88,7 +88,7 @@ impl Dense {
             }
             inputs = Some(bias.len());
         }
-        let outputs = if classes == 2 { 1 } else { classes };
+        let outputs = outputs(classes);
         if inputs != Some(outputs) {
             return fail(format!("the last dense layer should have {outputs} units for {classes} classes"));
         }

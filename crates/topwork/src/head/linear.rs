@@ -3,7 +3,7 @@
 use topwork_kernels::{Isa, linear};
 
 use crate::error::{Error, ErrorKind, Result};
-use crate::head::{NamedTensor, find, unknown_tensor};
+use crate::head::{NamedTensor, find, outputs, unknown_tensor};
 use crate::train::probabilities_from_scores;
 
 /// Weights and intercepts.
@@ -23,7 +23,7 @@ impl Linear {
     /// # Errors
     /// [`ErrorKind::Model`] if the sizes do not fit.
     pub fn new(classes: usize, weight: Vec<f32>, bias: Vec<f32>) -> Result<Linear> {
-        let outputs = if classes == 2 { 1 } else { classes };
+        let outputs = outputs(classes);
         if classes < 2 || bias.len() != outputs || weight.is_empty() || !weight.len().is_multiple_of(outputs)
         {
             let message = format!(
@@ -74,7 +74,7 @@ impl Linear {
     }
 
     pub(crate) fn from_tensors(tensors: &[NamedTensor], classes: usize) -> Result<Linear> {
-        let outputs = if classes == 2 { 1 } else { classes };
+        let outputs = outputs(classes);
         let weight = find(tensors, "linear.weight", &[Some(outputs), None])?;
         let bias = find(tensors, "linear.bias", &[Some(outputs)])?;
         unknown_tensor(tensors, &[&weight.name, &bias.name])?;

@@ -87,6 +87,11 @@ impl Head {
     }
 }
 
+/// Scores that a head gives: one in all for two classes, else one a class.
+pub(crate) fn outputs(classes: usize) -> usize {
+    if classes == 2 { 1 } else { classes }
+}
+
 /// The tensor of that name and shape.
 fn find<'a>(tensors: &'a [NamedTensor], name: &str, shape: &[Option<usize>]) -> Result<&'a NamedTensor> {
     let Some(tensor) = tensors.iter().find(|tensor| tensor.name == name) else {

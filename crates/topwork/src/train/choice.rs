@@ -11,8 +11,11 @@ use std::ops::Range;
 use serde::{Deserialize, Serialize};
 
 use crate::error::Result;
+use crate::features::Tap;
+use crate::head::outputs;
 use crate::random::Random;
 use crate::train::data::{ClassWeight, Examples, class_counts};
+use crate::train::folds::{deal, shuffled};
 use crate::train::logistic::{Limits, Problem, Tolerance, solve};
 use crate::train::monitor::{Monitor, Stage};
 use crate::train::table::{Scaling, Table};
@@ -46,7 +49,7 @@ const FOLDS: usize = 5;
 /// Where the walk starts in [`STRENGTHS`]; it goes back where the best lies here.
 const START: usize = 2;
 
-/// On the shared sets, log losses differ from those of exact solutions by at most .3 % (`measurements/head.py`).
+/// When a fit that is judged is close enough to its solution.
 const LIMITS: Limits = Limits { tolerance: Tolerance::Expected(3e-4), iterations: 100 };
 
 /// For what is only on the way.
@@ -137,7 +140,8 @@ impl LinearChoice {
     }
 }
 
-/// Chooses C, and the weight of the tapped map if the examples have one, by the mean log loss of examples held out.
+/// Chooses C, and the weight of the tapped map if the examples have one, by the mean log loss of examples held out. With the
+/// choice comes what a head takes of the tapped map.
 ///
 /// The last map alone is chosen unless the tapped one wins by more than twice the standard error of the paired differences,
 /// and by more where few examples were held out.
@@ -155,9 +159,11 @@ pub fn choose_linear(
     seed: u64,
     threads: usize,
     monitor: &Monitor,
-) -> Result<LinearChoice> {
+) -> Result<(LinearChoice, Option<Tap>)> {
     let scaling = Scaling::of(training);
-    choose(training, &scaling, class_weight, seed, threads, monitor)
+    let choice = choose(training, &scaling, class_weight, seed, threads, monitor)?;
+    let tap = scaling.tap(training, choice.tap_weight);
+    Ok((choice, tap))
 }
 
 pub(crate) fn choose(
@@ -169,43 +175,28 @@ pub(crate) fn choose(
     monitor: &Monitor,
 ) -> Result<LinearChoice> {
     training.check_every_class_present()?;
-    let Some((fold_of, folds)) = dealt(&training.labels, training.classes, seed) else {
+    let search = |examples| Search::new(examples, scaling, class_weight, seed, threads, monitor);
+    let Some(whole) = search(training) else {
         return Ok(LinearChoice::fallback());
-    };
-    let search = |examples, fold_of, folds| {
-        let (used, spent, trials) = (0, 0.0, BTreeMap::new());
-        Search {
-            training: examples,
-            scaling,
-            class_weight,
-            threads,
-            monitor,
-            fold_of,
-            folds,
-            used,
-            spent,
-            trials,
-        }
     };
     let tap_weights: &[f64] =
         if scaling.tap_factor > 0.0 && training.tap().is_some() { &[0.0, 1.0] } else { &[0.0] };
-    let outputs = if training.classes == 2 { 1 } else { training.classes };
+    let outputs = outputs(training.classes);
     let each = STEPS * step_cost(1.0, scaling.width(), outputs) * tap_weights.len() as f64;
     let effort = effort(training.len(), training.classes);
     let least = (50 * training.classes).max(5_000);
     if training.len() <= least || each * training.len() as f64 <= effort {
-        return search(training, fold_of, folds).among(tap_weights, START, effort);
+        return whole.among(tap_weights, START, effort);
     }
     // A part of the examples tells how much the tapped map counts; C is chosen anew on all of them.
     let part = subset(&training.labels, training.classes, least.max((0.2 * effort / each) as usize), seed);
     let part = training.select(&part);
-    let Some((fold_of_part, folds_of_part)) = dealt(&part.labels, part.classes, seed) else {
+    let Some(search) = search(&part) else {
         return Ok(LinearChoice::fallback());
     };
-    let first = search(&part, fold_of_part, folds_of_part).among(tap_weights, START, 0.2 * effort)?;
+    let first = search.among(tap_weights, START, 0.2 * effort)?;
     let near = STRENGTHS.iter().position(|strength| *strength == first.strength).unwrap_or(START);
-    let mut choice =
-        search(training, fold_of, folds).among(&[first.tap_weight], near.saturating_sub(1), 0.0)?;
+    let mut choice = whole.among(&[first.tap_weight], near.saturating_sub(1), 0.0)?;
     choice.gain = first.gain;
     choice.trials.extend(first.trials.into_iter().filter(|trial| trial.tap_weight != first.tap_weight));
     choice.trials.sort_by(|one, other| {
@@ -237,22 +228,7 @@ pub(crate) fn dealt(labels: &[usize], classes: usize, seed: u64) -> Option<(Vec<
     if folds < 2 {
         return None;
     }
-    let mut random = Random::new(seed, "folds");
-    let mut fold_of = vec![None; labels.len()];
-    let mut next = 0;
-    for class in (0..classes).filter(|class| counts[*class] > 1) {
-        for position in shuffled(labels, class, &mut random) {
-            fold_of[position] = Some(next);
-            next = (next + 1) % folds;
-        }
-    }
-    Some((fold_of, folds))
-}
-
-fn shuffled(labels: &[usize], class: usize, random: &mut Random) -> Vec<usize> {
-    let mut positions: Vec<usize> = (0..labels.len()).filter(|position| labels[*position] == class).collect();
-    random.shuffle(&mut positions);
-    positions
+    Some((deal(labels, classes, folds, 2, seed), folds))
 }
 
 /// About so many examples, the same share of each class but at least two where there are two.
@@ -323,7 +299,32 @@ struct Search<'a> {
     trials: BTreeMap<Setting, Vec<(f64, bool)>>,
 }
 
-impl Search<'_> {
+impl<'a> Search<'a> {
+    /// Before any fold is held out; `None` if there is nothing to hold out.
+    fn new(
+        training: &'a Examples<'a>,
+        scaling: &'a Scaling,
+        class_weight: ClassWeight,
+        seed: u64,
+        threads: usize,
+        monitor: &'a Monitor<'a>,
+    ) -> Option<Search<'a>> {
+        let (fold_of, folds) = dealt(&training.labels, training.classes, seed)?;
+        let (used, spent, trials) = (0, 0.0, BTreeMap::new());
+        Some(Search {
+            training,
+            scaling,
+            class_weight,
+            threads,
+            monitor,
+            fold_of,
+            folds,
+            used,
+            spent,
+            trials,
+        })
+    }
+
     /// Chooses among these weights of the tapped map, with about so many multiplications; `start` is the first C that is
     /// judged.
     fn among(mut self, tap_weights: &[f64], start: usize, effort: f64) -> Result<LinearChoice> {

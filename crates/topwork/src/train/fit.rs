@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::error::{Error, ErrorKind, Result};
 use crate::features::Tap;
-use crate::head::Dense;
+use crate::head::{Dense, outputs};
 use crate::random::Random;
 use crate::train::data::{ClassWeight, Examples, Stop};
 use crate::train::early_stopping::{EarlyStopping, StoppingState};
@@ -51,7 +51,7 @@ impl DenseSettings {
     /// So many epochs that a fit of this many examples of that width takes at most as long as their features, but 400 steps at
     /// least and 100 epochs at most.
     pub fn affordable_epochs(&self, examples: usize, width: usize, classes: usize) -> usize {
-        let outputs = if classes == 2 { 1 } else { classes };
+        let outputs = outputs(classes);
         let sizes = self.layers.iter().copied().chain([outputs]);
         let weights: usize =
             sizes.scan(width, |inputs, units| Some(std::mem::replace(inputs, units) * units)).sum();
@@ -214,7 +214,7 @@ fn check(training: &Examples, validation: Option<&Examples>, settings: &DenseSet
 
 /// Glorot's uniform weights (Keras' default) and zero biases.
 fn first_weights(training: &Examples, settings: &DenseSettings) -> Result<Dense> {
-    let outputs = if training.classes == 2 { 1 } else { training.classes };
+    let outputs = outputs(training.classes);
     let mut random = Random::new(settings.seed, "weights");
     let mut inputs = training.width;
     let mut layers = Vec::new();

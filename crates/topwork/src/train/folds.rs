@@ -29,19 +29,39 @@ pub fn stratified_folds(labels: &[usize], classes: usize, wanted: usize, seed: u
     if count < 2 {
         return None;
     }
+    // Every class that occurs has enough, so that no example is left out.
+    let fold_of = deal(labels, classes, count, 1, seed).into_iter().flatten().collect();
+    Some(Folds { count, fold_of })
+}
+
+/// The fold of each example, dealt out as [`stratified_folds`] says; `None` in classes with fewer than `least` examples.
+pub(crate) fn deal(
+    labels: &[usize],
+    classes: usize,
+    folds: usize,
+    least: usize,
+    seed: u64,
+) -> Vec<Option<usize>> {
     let mut random = Random::new(seed, "folds");
-    let mut fold_of = vec![0; labels.len()];
+    let mut fold_of = vec![None; labels.len()];
     let mut next = 0;
-    for class in 0..classes {
-        let mut positions: Vec<usize> =
-            (0..labels.len()).filter(|position| labels[*position] == class).collect();
-        random.shuffle(&mut positions);
-        for position in positions {
-            fold_of[position] = next;
-            next = (next + 1) % count;
+    for (class, count) in class_counts(labels, classes).into_iter().enumerate() {
+        if count < least {
+            continue;
+        }
+        for position in shuffled(labels, class, &mut random) {
+            fold_of[position] = Some(next);
+            next = (next + 1) % folds;
         }
     }
-    Some(Folds { count, fold_of })
+    fold_of
+}
+
+/// The positions of a class, in random order.
+pub(crate) fn shuffled(labels: &[usize], class: usize, random: &mut Random) -> Vec<usize> {
+    let mut positions: Vec<usize> = (0..labels.len()).filter(|position| labels[*position] == class).collect();
+    random.shuffle(&mut positions);
+    positions
 }
 
 #[cfg(test)]

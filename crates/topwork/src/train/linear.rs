@@ -46,17 +46,6 @@ pub struct LinearSettings {
     pub class_weight: ClassWeight,
 }
 
-/// What a head takes of the tapped map at that weight; `None` at 0, or if the examples have no such map.
-pub fn tap_at(training: &Examples, tap_weight: f64) -> Option<Tap> {
-    tap(training, &Scaling::of(training), tap_weight)
-}
-
-fn tap(training: &Examples, scaling: &Scaling, tap_weight: f64) -> Option<Tap> {
-    let part = training.tap().filter(|_| tap_weight > 0.0)?;
-    let factor = (tap_weight * f64::from(scaling.tap_factor)) as f32;
-    Some(Tap { layer: part.layer.clone(), factor })
-}
-
 /// Fits logistic regression: the minimum of C · Σ weight · loss + ½‖W‖², the intercept not penalised.
 ///
 /// Two classes have one weight vector (binomial loss), more have one each (multinomial loss), as scikit-learn's
@@ -95,7 +84,7 @@ fn fit(
     if tap_weight > 0.0 && training.tap().is_none() {
         return fail("a weight of the tapped map, but the examples have no such map".to_owned());
     }
-    let tap = tap(training, scaling, tap_weight);
+    let tap = scaling.tap(training, tap_weight);
     let table = Table::new(training.clone(), scaling, tap.is_some(), threads);
     let validation = match validation {
         None => None,

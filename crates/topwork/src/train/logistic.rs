@@ -9,6 +9,7 @@ use topwork_kernels::Isa;
 use topwork_kernels::linear::{add_scaled, dot};
 
 use crate::error::Result;
+use crate::head::outputs;
 use crate::train::data::Stop;
 use crate::train::lbfgs::Memory;
 use crate::train::table::{PART, Precision, Table, share};
@@ -87,7 +88,7 @@ impl<'a, T: Precision> Problem<'a, T> {
         strength: f64,
         weights: &[f64],
     ) -> Problem<'a, T> {
-        let outputs = if table.examples.classes == 2 { 1 } else { table.examples.classes };
+        let outputs = outputs(table.examples.classes);
         let (size, scores) = (outputs * (table.width + 1), vec![T::default(); labels.len() * outputs]);
         let weights: Vec<f64> = weights.iter().map(|weight| strength * weight).collect();
         let mut problem = Problem {

@@ -25,9 +25,7 @@ pub use early_stopping::EarlyStopping;
 pub use fit::{DenseFit, DenseSettings, fit_dense};
 pub use folds::{Folds, stratified_folds};
 pub use history::{Epoch, History};
-pub use linear::{
-    CrossValidation, LinearFit, LinearSettings, cross_validate, fit_linear, tap_at, train_linear,
-};
+pub use linear::{CrossValidation, LinearFit, LinearSettings, cross_validate, fit_linear, train_linear};
 pub(crate) use logistic::probabilities_from_scores;
 pub use monitor::{Monitor, Stage};
 pub use optimiser::AdamForm;

@@ -12,6 +12,7 @@ use topwork_kernels::linear::{self, accumulate, add_scaled, dot};
 use topwork_kernels::rows::{Kept, centred};
 
 use crate::error::{Error, ErrorKind, Result};
+use crate::features::Tap;
 use crate::network::{Encoding, Part};
 use crate::train::data::{Examples, Rows, Stop};
 
@@ -137,6 +138,13 @@ impl Scaling {
     /// Columns, those of the tapped map too.
     pub(crate) fn width(&self) -> usize {
         self.centre.len()
+    }
+
+    /// What a head takes of the tapped map at that weight; `None` at 0, or if the examples have no such map.
+    pub(crate) fn tap(&self, examples: &Examples, weight: f64) -> Option<Tap> {
+        let part = examples.tap().filter(|_| weight > 0.0)?;
+        let factor = (weight * f64::from(self.tap_factor)) as f32;
+        Some(Tap { layer: part.layer.clone(), factor })
     }
 
     /// A row as training sees it; as many columns as `out` has room for.

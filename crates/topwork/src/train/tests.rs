@@ -332,7 +332,7 @@ fn sums_are_the_features_that_they_stand_for() {
 fn the_walk_finds_what_an_exhaustive_search_finds() {
     for case in reference() {
         let examples = Examples::new(&case.features, case.width, &case.labels, case.classes).unwrap();
-        let choice = choose_linear(&examples, ClassWeight::Equal, 3, 2, &QUIET).unwrap();
+        let (choice, _) = choose_linear(&examples, ClassWeight::Equal, 3, 2, &QUIET).unwrap();
         let (fold_of, folds) = choice::dealt(&case.labels, case.classes, 3).unwrap();
         let loss = |strength: f64| {
             let (mut loss, mut held_out) = (0.0, 0);

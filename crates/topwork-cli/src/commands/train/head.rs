@@ -4,7 +4,7 @@ use topwork::features::Tap;
 use topwork::head::Head;
 use topwork::train::{
     ClassWeight, DenseSettings, Epoch, Examples, Folds, History, LinearChoice, LinearFit, Monitor, Stage,
-    choose_linear, cross_validate, fit_dense, stratified_folds, tap_at, train_linear,
+    choose_linear, cross_validate, fit_dense, stratified_folds, train_linear,
 };
 use topwork::{Error, ErrorKind};
 
@@ -151,8 +151,7 @@ fn chosen_tap(
     if features == FeaturesChoice::Last {
         return Ok((None, None));
     }
-    let choice = choose_linear(training, settings.class_weight, settings.seed, threads, monitor)?;
-    let tap = tap_at(training, choice.tap_weight);
+    let (choice, tap) = choose_linear(training, settings.class_weight, settings.seed, threads, monitor)?;
     Ok((Some(choice), tap))
 }
 
