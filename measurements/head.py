@@ -202,10 +202,10 @@ def few(arguments):
             accuracy[mode + " C"] = told["choice"]["strength"]
         fixed = [LogisticRegression(C=strength, max_iter=300).fit(x[training][:, :LAST], y[training])
                  .score(x[test][:, :LAST], y[test]) for strength in (0.001, 0.01, 0.1, 1, 10)]
-        held = "yes" if min(accuracy["auto"], accuracy["last"]) >= max(fixed) - 0.01 else "NO"
+        held = ", ".join(f"{mode} {'yes' if accuracy[mode] >= max(fixed) - 0.01 else 'NO'}" for mode in ("auto", "last"))
         print(f"  seed {seed}, {len(training)} photos, n = {len(test)}: auto {accuracy['auto']:.4f}, last {accuracy['last']:.4f} "
               f"(C {accuracy['last C']:.3g}); scikit-learn at C .001 to 10: {' '.join(f'{value:.4f}' for value in fixed)}; "
-              f"both within .01 of the best: {held}")
+              f"within .01 of the best: {held}")
 
 
 def choice(arguments):

@@ -10,7 +10,7 @@ use std::ops::{Add, Div, Mul, Range, Sub};
 
 use crate::Isa;
 use crate::isa::Level;
-use crate::product::{Matrix, MatrixMut, PANEL, add_transposed_product};
+use crate::product::{Matrix, MatrixMut, PANEL, add_product, add_transposed_product};
 
 /// Partial sums of a dot product: element `j` belongs to lane `j % LANES`.
 const LANES: usize = 8;
@@ -26,6 +26,9 @@ const COLUMN_BLOCK: usize = 256;
 
 /// So many vectors make up for copying the rows together.
 const MANY: usize = 8;
+
+/// The widest register.
+const HALF_PANEL: usize = PANEL / 2;
 
 /// Columns that are copied together: with [`ROW_BLOCK`] rows, a third of a first-level cache.
 const COPIED_COLUMNS: usize = 2 * PANEL;
@@ -78,6 +81,70 @@ pub fn scores<W: Copy, T: Sum + From<W>>(isa: Isa, rows: &[&[f32]], vectors: &[W
         Level::Avx2 => unsafe { scores_avx2(rows, vectors, out, width) },
         _ => scores_in_blocks(rows, vectors, out, width),
     }
+}
+
+/// Vectors that many rows meet: as many that their products with a row fill the widest registers.
+///
+/// Laid out so that neighbouring numbers belong to neighbouring vectors, at most [`PANEL`] of them.
+#[derive(Debug)]
+pub struct Panels {
+    values: Vec<f32>,
+    count: usize,
+    width: usize,
+}
+
+impl Panels {
+    /// M × D vectors, row by row.
+    ///
+    /// # Panics
+    /// If `vectors` is not a whole number of vectors of that width.
+    pub fn new(vectors: &[f32], width: usize) -> Panels {
+        let count = vectors.len().checked_div(width).unwrap_or(0);
+        assert_eq!(vectors.len(), count * width, "vectors are not {count} x {width}");
+        let mut values = vec![0.0; count.next_multiple_of(HALF_PANEL) * width];
+        for (first, columns) in panels(count) {
+            let panel = &mut values[first * width..][..columns * width];
+            for vector in first..count.min(first + columns) {
+                let places = panel[vector - first..].iter_mut().step_by(columns);
+                let numbers = &vectors[vector * width..][..width];
+                places.zip(numbers).for_each(|(place, number)| *place = *number);
+            }
+        }
+        Panels { values, count, width }
+    }
+
+    /// Rounded up to whole registers: the values of a row of scores.
+    pub fn stride(&self) -> usize {
+        self.count.next_multiple_of(HALF_PANEL)
+    }
+
+    /// `out[row][vector] = Σ_j rows[row][j] · vectors[vector][j]`, summed in the order of `j`, which is not that of
+    /// [`scores`].
+    ///
+    /// `rows` is N × D, `out` is N × [`stride`](Panels::stride), both row by row; what lies behind the last vector is 0.
+    ///
+    /// # Panics
+    /// If a length does not fit.
+    pub fn scores(&self, isa: Isa, rows: &[f32], out: &mut [f32]) {
+        let (width, stride) = (self.width, self.stride());
+        let n = rows.len() / width.max(1);
+        assert_eq!(rows.len(), n * width, "rows are not {n} x {width}");
+        assert_eq!(out.len(), n * stride, "results are not {n} x {stride}");
+        out.fill(0.0);
+        for (first, columns) in panels(self.count) {
+            let panel = Matrix::new(&self.values[first * width..], width, columns, columns);
+            let left = Matrix::new(rows, n, width, width);
+            let out = out.get_mut(first..).unwrap_or_default();
+            add_product(isa, left, panel, MatrixMut::new(out, n, columns, stride));
+        }
+    }
+}
+
+/// The first vector and the columns of each panel; the last one may be half a panel.
+fn panels(count: usize) -> impl Iterator<Item = (usize, usize)> {
+    (0..count)
+        .step_by(PANEL)
+        .map(move |first| (first, PANEL.min((count - first).next_multiple_of(HALF_PANEL))))
 }
 
 /// `out[vector][j] += Σ_row coefficients[row][vector] · rows[row][j]`, in the order of the rows.
@@ -283,7 +350,10 @@ fn add_products<W: Copy, T: Sum + From<W>>(
 ) {
     let (width, mut row) = (rows[0].len(), 0);
     while row + 4 <= rows.len() {
-        let tile: [&[f32]; 4] = std::array::from_fn(|index| &rows[row + index][columns.clone()]);
+        let mut tile = [[].as_slice(); 4];
+        for (index, part) in tile.iter_mut().enumerate() {
+            *part = &rows[row + index][columns.clone()];
+        }
         add_tile_rows(&tile, vectors, &mut lanes[row * VECTOR_BLOCK..], width, columns.clone());
         row += 4;
     }
@@ -324,15 +394,30 @@ fn add_tile<const R: usize, const V: usize, W: Copy, T: Sum + From<W>>(
 ) {
     let width = rows[0].len();
     let steps = width / LANES;
-    let row_chunks: [&[[f32; LANES]]; R] = std::array::from_fn(|row| &rows[row].as_chunks().0[..steps]);
-    let vector_chunks: [&[[W; LANES]]; V] =
-        std::array::from_fn(|vector| &vectors[vector].as_chunks().0[..steps]);
-    let mut sums: [[[T; LANES]; V]; R] =
-        std::array::from_fn(|row| std::array::from_fn(|vector| lanes[row * VECTOR_BLOCK + first + vector]));
+    // Loops, because the closures of `array::from_fn` and `map` are compiled without the instructions.
+    let (mut row_chunks, mut vector_chunks) = ([[].as_slice(); R], [[].as_slice(); V]);
+    for (chunks, row) in row_chunks.iter_mut().zip(rows) {
+        *chunks = &row.as_chunks::<LANES>().0[..steps];
+    }
+    for (chunks, vector) in vector_chunks.iter_mut().zip(vectors) {
+        *chunks = &vector.as_chunks::<LANES>().0[..steps];
+    }
+    let mut sums = [[[T::default(); LANES]; V]; R];
+    for (row, sums) in sums.iter_mut().enumerate() {
+        sums.copy_from_slice(&lanes[row * VECTOR_BLOCK + first..][..V]);
+    }
     for step in 0..steps {
-        let weights: [[T; LANES]; V] = std::array::from_fn(|vector| vector_chunks[vector][step].map(T::from));
+        let mut weights = [[T::default(); LANES]; V];
+        for (weights, chunks) in weights.iter_mut().zip(&vector_chunks) {
+            for (weight, number) in weights.iter_mut().zip(&chunks[step]) {
+                *weight = T::from(*number);
+            }
+        }
         for row in 0..R {
-            let values: [T; LANES] = row_chunks[row][step].map(T::from);
+            let mut values = [T::default(); LANES];
+            for (value, number) in values.iter_mut().zip(&row_chunks[row][step]) {
+                *value = T::from(*number);
+            }
             for vector in 0..V {
                 for lane in 0..LANES {
                     sums[row][vector][lane] = sums[row][vector][lane] + values[lane] * weights[vector][lane];
@@ -406,8 +491,11 @@ fn add_rows<const R: usize, T: Sum>(
     columns: Range<usize>,
     sums: &mut [T],
 ) {
-    let tile: [&[f32]; R] = std::array::from_fn(|index| &rows[row + index][columns.clone()][..sums.len()]);
-    let factors: [T; R] = std::array::from_fn(|index| coefficients[(row + index) * count + vector]);
+    let (mut tile, mut factors) = ([[].as_slice(); R], [T::default(); R]);
+    for index in 0..R {
+        tile[index] = &rows[row + index][columns.clone()][..sums.len()];
+        factors[index] = coefficients[(row + index) * count + vector];
+    }
     for (column, sum) in sums.iter_mut().enumerate() {
         let mut total = *sum;
         for index in 0..R {
@@ -495,6 +583,31 @@ mod tests {
                     "{n} {count} {width} {}",
                     isa.name()
                 );
+            }
+        }
+    }
+
+    #[test]
+    fn panels_give_the_bits_of_the_contract() {
+        for (n, count, width) in SIZES.into_iter().chain([(33, 48, 5), (2, 49, 6), (31, 16, 64)]) {
+            let (rows, vectors) = (numbers(n * width, 1), numbers(count * width, 2));
+            let mut wanted = Vec::new();
+            for row in 0..n {
+                let products = |vector: usize| (0..width).map(move |j| (row * width + j, vector * width + j));
+                for vector in 0..count {
+                    let sum =
+                        products(vector).fold(0.0, |sum, (one, other)| sum + rows[one] * vectors[other]);
+                    wanted.push(sum.to_bits());
+                }
+                wanted.resize((row + 1) * count.next_multiple_of(16), 0);
+            }
+            for isa in Isa::available() {
+                let panels = Panels::new(&vectors, width);
+                let mut out = vec![7.0; n * panels.stride()];
+                panels.scores(isa, &rows, &mut out);
+                let out: Vec<u32> = out.iter().map(|value| value.to_bits()).collect();
+                let wanted = if width == 0 { Vec::new() } else { wanted.clone() };
+                assert_eq!(out, wanted, "{n} {count} {width} {}", isa.name());
             }
         }
     }

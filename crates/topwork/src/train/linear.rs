@@ -3,7 +3,7 @@
 use crate::error::{Error, ErrorKind, Result};
 use crate::features::Tap;
 use crate::head::{Head, Linear};
-use crate::train::choice::{COARSE, LinearChoice, STRENGTHS, ahead, choose};
+use crate::train::choice::{COARSE, LinearChoice, STRENGTHS, Start, ahead, choose};
 use crate::train::data::{ClassWeight, Examples};
 use crate::train::folds::Folds;
 use crate::train::history::{Epoch, History};
@@ -61,14 +61,14 @@ pub fn fit_linear(
     threads: usize,
     monitor: &Monitor,
 ) -> Result<LinearFit> {
-    fit(training, validation, settings, &Scaling::of(training), threads, monitor)
+    fit(training, validation, settings, (&Scaling::of(training), None), threads, monitor)
 }
 
 fn fit(
     training: &Examples,
     validation: Option<&Examples>,
     settings: LinearSettings,
-    scaling: &Scaling,
+    (scaling, start): (&Scaling, Option<Start>),
     threads: usize,
     monitor: &Monitor,
 ) -> Result<LinearFit> {
@@ -96,8 +96,14 @@ fn fit(
     let weights = class_weight.of(&training.class_counts());
     let mut history = History::default();
     let watched = validation.as_ref();
-    let way: Vec<f64> = ahead(strength).into_iter().map(|at| STRENGTHS[at]).chain([strength]).collect();
+    let ahead = if start.is_some() { Vec::new() } else { ahead(strength) };
+    let way: Vec<f64> = ahead.into_iter().map(|at| STRENGTHS[at]).chain([strength]).collect();
     let mut first = Problem::<f32>::new(&table, &training.labels, tap_weight, way[0], &weights);
+    if let Some(start) = start {
+        let point = start.of_width(table.width, first.outputs);
+        first.go_to(&table, point);
+        rescore(&table, &mut [&mut first], monitor.stop)?;
+    }
     for steps in way.windows(2) {
         run(&table, &mut first, COARSE, watched, &mut history, monitor)?;
         first.strengthen(&table, steps[1] / steps[0]);
@@ -168,10 +174,10 @@ pub fn train_linear(
     monitor: &Monitor,
 ) -> Result<(LinearFit, LinearChoice)> {
     let scaling = Scaling::of(training);
-    let choice = choose(training, &scaling, class_weight, seed, threads, monitor)?;
+    let (choice, start) = choose(training, &scaling, class_weight, seed, threads, monitor)?;
     let LinearChoice { strength, tap_weight, .. } = choice;
     let settings = LinearSettings { strength, tap_weight, class_weight };
-    let fit = fit(training, validation, settings, &scaling, threads, monitor)?;
+    let fit = fit(training, validation, settings, (&scaling, start), threads, monitor)?;
     Ok((fit, choice))
 }
 

@@ -8,7 +8,7 @@ use std::ops::Range;
 
 use topwork_kernels::Isa;
 use topwork_kernels::exponential::exponentials;
-use topwork_kernels::linear::{self, accumulate, add_scaled, dot};
+use topwork_kernels::linear::{self, Panels, accumulate, add_scaled, dot};
 use topwork_kernels::rows::{Kept, centred};
 
 use crate::error::{Error, ErrorKind, Result};
@@ -26,6 +26,9 @@ const GROUPS: usize = 16;
 /// Rows that are made f32 at once: with two thousand features, a quarter of a megabyte.
 const BLOCK: usize = 32;
 
+/// Vectors of a problem that fill enough of a register for [`Panels`].
+const MANY: usize = 8;
+
 /// A pass with fewer multiplications is not worth a second thread.
 const WORTH_A_THREAD: usize = 1_000_000;
 
@@ -37,6 +40,10 @@ pub(crate) trait Precision: linear::Sum + Send + Sync + PartialOrd + 'static {
     /// e to the power of each.
     fn exponentials(isa: Isa, values: &mut [Self]);
     fn dot(isa: Isa, left: &[Self], right: &[Self]) -> f64;
+    /// Scores of rows with these M × D vectors, where a problem has so many of them.
+    fn scorer<'v>(isa: Isa, vectors: &'v [Self], width: usize, _outputs: usize) -> Scorer<'v, Self> {
+        few(isa, vectors, width)
+    }
 }
 
 impl Precision for f32 {
@@ -52,6 +59,14 @@ impl Precision for f32 {
     }
     fn dot(isa: Isa, left: &[f32], right: &[f32]) -> f64 {
         dot(isa, left, right)
+    }
+    fn scorer<'v>(isa: Isa, vectors: &'v [f32], width: usize, outputs: usize) -> Scorer<'v, f32> {
+        if outputs < MANY {
+            return few(isa, vectors, width);
+        }
+        let panels = Panels::new(vectors, width);
+        let stride = panels.stride();
+        Scorer { stride, scores: Box::new(move |rows, out| panels.scores(isa, rows, out)) }
     }
 }
 
@@ -69,6 +84,22 @@ impl Precision for f64 {
     fn dot(isa: Isa, left: &[f64], right: &[f64]) -> f64 {
         dot(isa, left, right)
     }
+}
+
+/// What gives rows their scores: of N × D values N × `stride`, of which the first M of a row are scores.
+pub(crate) struct Scorer<'v, T> {
+    stride: usize,
+    scores: Box<Scores<'v, T>>,
+}
+
+type Scores<'v, T> = dyn Fn(&[f32], &mut [T]) + Sync + 'v;
+
+fn few<T: Precision>(isa: Isa, vectors: &[T], width: usize) -> Scorer<'_, T> {
+    let scores = move |rows: &[f32], out: &mut [T]| {
+        let rows: Vec<&[f32]> = rows.chunks_exact(width).collect();
+        linear::scores(isa, &rows, vectors, out);
+    };
+    Scorer { stride: vectors.len() / width, scores: Box::new(scores) }
 }
 
 /// How features become what training sees: `(kept − centre) · scale`.
@@ -265,20 +296,15 @@ impl<'a> Table<'a> {
     }
 
     /// Blocks of a range of rows, as training sees them.
-    fn blocks(
-        &self,
-        rows: Range<usize>,
-        buffer: &mut Vec<f32>,
-        mut each: impl FnMut(Range<usize>, &[&[f32]]),
-    ) {
+    fn blocks(&self, rows: Range<usize>, buffer: &mut Vec<f32>, mut each: impl FnMut(Range<usize>, &[f32])) {
         buffer.resize(BLOCK * self.width, 0.0);
         for start in rows.clone().step_by(BLOCK) {
             let block = start..rows.end.min(start + BLOCK);
             for (index, out) in block.clone().zip(buffer.chunks_exact_mut(self.width)) {
                 self.scaling.load(self.isa, &self.examples, index, out);
             }
-            let loaded: Vec<&[f32]> = buffer.chunks_exact(self.width).take(block.len()).collect();
-            each(block, &loaded);
+            let loaded = &buffer[..block.len() * self.width];
+            each(block, loaded);
         }
     }
 
@@ -293,20 +319,22 @@ impl<'a> Table<'a> {
     ) -> Result<()> {
         let count: usize = counts.iter().sum();
         let threads = self.threads_for(count);
+        let fewest = counts.iter().copied().min().unwrap_or(0);
+        let Scorer { stride, scores: score } = T::scorer(self.isa, vectors, self.width, fewest);
         share(threads, &mut self.parts(out, counts), |parts| {
-            let (mut buffer, mut scores) = (Vec::new(), vec![T::default(); BLOCK * count]);
+            let (mut buffer, mut scores) = (Vec::new(), vec![T::default(); BLOCK * stride]);
             for (rows, targets) in parts {
                 if stop() {
                     return;
                 }
                 self.blocks(rows.clone(), &mut buffer, |block, loaded| {
-                    let scores = &mut scores[..block.len() * count];
-                    linear::scores(self.isa, loaded, vectors, scores);
+                    let scores = &mut scores[..block.len() * stride];
+                    score(loaded, scores);
                     let place = block.start - rows.start;
                     let mut first = 0;
                     for (target, outputs) in targets.iter_mut().zip(counts) {
                         for (output, target) in target.chunks_exact_mut(rows.len()).enumerate() {
-                            let scores = scores[first + output..].iter().step_by(count);
+                            let scores = scores[first + output..].iter().step_by(stride);
                             let target = &mut target[place..place + block.len()];
                             target.iter_mut().zip(scores).for_each(|(target, score)| *target = *score);
                         }
@@ -373,7 +401,8 @@ impl<'a> Table<'a> {
                     }
                     first += outputs;
                 }
-                accumulate(self.isa, loaded, &gathered[..block.len() * count], part);
+                let loaded: Vec<&[f32]> = loaded.chunks_exact(self.width).collect();
+                accumulate(self.isa, &loaded, &gathered[..block.len() * count], part);
             });
             group.iter_mut().zip(&*part).for_each(|(group, part)| *group += part.to_f64());
         }
