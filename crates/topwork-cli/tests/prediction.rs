@@ -60,7 +60,7 @@ fn photos_come_from_folders_patterns_and_standard_input() {
     };
     assert_eq!(rows(&predict("photos/red").expect(0).stdout).len(), 1 + 12);
     assert_eq!(rows(&predict("photos/*/00?.ppm").expect(0).stdout).len(), 1 + 20);
-    let list = b"photos/red/000.ppm\nphotos/blue/000.ppm\r\n\n";
+    let list = b"\xef\xbb\xbfphotos/red/000.ppm\nphotos/blue/000.ppm\r\n\n";
     let run = place
         .run_with_input(&["predict", "--model", "topwork-run", "-", "--format", "csv", "--top", "1"], list)
         .expect(0);

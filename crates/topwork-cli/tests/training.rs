@@ -227,8 +227,8 @@ fn duplicates_stay_in_the_test_set_and_conflicts_are_errors() {
 fn keras_split_takes_the_first_files_of_each_class() {
     let place = Place::new();
     place.photos("photos", &["a", "b"], 10, 0);
-    // Keras counts only its own extensions: PPM is one, TXT is not.
-    place.write("photos/a/000.txt", b"not a photo");
+    // Keras counts only its own extensions: PPM is one, DAT is not.
+    place.write("photos/a/000.dat", b"not a photo");
     place.run(&["train", "photos", "--split", "keras", "--val", "0.25"]).expect(0);
     let split = rows(&place.read("topwork-run/split.csv"));
     let validation: Vec<&str> =

@@ -71,20 +71,20 @@ fn set_names_in_all_spellings() {
 #[test]
 fn class_folders_alone() {
     let root =
-        tree(&["dogs/b.jpg", "dogs/deep/er/a", "cats/Z.txt", "cats/a.jpg", "B/x", "a/x", "A/x", "readme.md"]);
+        tree(&["dogs/b.jpg", "dogs/deep/er/a", "cats/Z", "cats/a.jpg", "B/x", "a/x", "A/x", "readme.md"]);
     let dataset = open(root.path()).unwrap();
     assert_eq!(dataset.classes, ["A", "B", "a", "cats", "dogs"]);
     let expected = [
         "- A A/x",
         "- B B/x",
         "- a a/x",
-        "- cats cats/Z.txt",
+        "- cats cats/Z",
         "- cats cats/a.jpg",
         "- dogs dogs/b.jpg",
         "- dogs dogs/deep/er/a",
     ];
     assert_eq!(names(&dataset), expected);
-    assert_eq!(ignored(&dataset), [("readme.md", "beside-classes")]);
+    assert_eq!(ignored(&dataset), [("readme.md", "no-photo")]);
     assert!(dataset.warnings[0].contains("upper and lower case"), "{:?}", dataset.warnings);
     for sample in &dataset.samples {
         assert_eq!(std::fs::read_to_string(&sample.path).unwrap(), sample.name);
@@ -120,7 +120,7 @@ fn sets_in_any_spelling_and_one_level_deeper() {
                 format!("test dogs {above}{test}/dogs/2.jpg"),
             ];
             assert_eq!(names(&dataset), expected);
-            assert_eq!(ignored(&dataset), [(format!("{above}notes.txt").as_str(), "beside-sets")]);
+            assert_eq!(ignored(&dataset), [(format!("{above}notes.txt").as_str(), "no-photo")]);
             assert_eq!(dataset.notes.len(), usize::from(!above.is_empty()), "{:?}", dataset.notes);
             let missing = |set: &str| dataset.warnings.iter().any(|warning| warning.contains(set));
             assert!(missing("test set has no photo of \"cats\""), "{:?}", dataset.warnings);
@@ -244,7 +244,7 @@ fn what_systems_leave_behind_is_ignored_and_listed() {
         ("cats/Thumbs.db", "system"),
         ("cats/desktop.ini", "system"),
         ("dogs/.ipynb_checkpoints", "hidden"),
-        ("labels.txt", "beside-classes"),
+        ("labels.txt", "no-photo"),
     ];
     assert_eq!(ignored(&dataset), expected);
 }
@@ -481,10 +481,6 @@ fn wrong_tables_are_refused_with_the_line() {
         (b"filename,label\n", &["no rows"]),
         (b"1,cat\n2,dog\n", &["line 1", "no column filename and label", "\"1\", \"cat\""]),
         (b"filename,path,label\n", &["line 1", "two columns"]),
-        (b"filename,label\n1,cat\n2,\n", &["line 3", "label is empty"]),
-        (b"filename,label\n1,cat\n\n\n2,  \n", &["line 5", "label is empty"]),
-        (b"\r\nfilename,label\r\n\"1\",\"cat\r\n\"\r\n\r\n2,\"\"\r\n", &["line 6", "label is empty"]),
-        (b"filename,label\n1,cat\n2,", &["line 3", "label is empty"]),
         (b"filename,label\n1,cat\n,dog\n", &["line 3", "file name is empty"]),
         (b"filename,label\n1,cat\n2,dog,brown\n", &["line 3", "3 fields"]),
         (b"filename,label\n1,cat\n2\n", &["line 3", "1 fields"]),
@@ -499,6 +495,7 @@ fn wrong_tables_are_refused_with_the_line() {
             &["line 4", "\"eel\"", "\"cat\", \"dog\""],
         ),
         (b"filename,label\n7,cat\n8,dog\n", &["none of the 2 files", "line 2"]),
+        (b"filename,label\r1,cat\r2,dog\r", &["carriage return alone"]),
         (b"\xff\xfef\0i\0l\0e\0", &["UTF-16"]),
         (b"PK\x03\x04\0\0\0\0", &["not a CSV"]),
         (b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR", &["not a CSV"]),
@@ -522,10 +519,162 @@ fn wrong_tables_are_refused_with_the_line() {
 }
 
 #[test]
-fn a_table_in_another_encoding_keeps_its_bytes() {
-    let root = tree(&["1", "2"]);
-    let path = csv_file(root.path(), b"filename,label\n1,caf\xe9\n2,tea\n");
-    assert_eq!(open(&path).unwrap().classes, ["caf\\xe9", "tea"]);
+fn a_label_in_another_encoding_is_read_as_windows_1252_and_said() {
+    let root = tree(&["1", "2", "3"]);
+    let path = csv_file(root.path(), b"filename,label\n1,caf\xe9\n2,tea\n3,\x8cuf\x80\n");
+    let dataset = open(&path).unwrap();
+    assert_eq!(dataset.classes, ["café", "tea", "Œuf€"]);
+    assert_eq!(dataset.notes, ["the table is not UTF-8; read as Windows-1252: \"café\", \"Œuf€\""]);
+}
+
+#[test]
+fn rows_without_a_label_are_left_out_and_counted() {
+    let root = tree(&["1", "2", "3", "4", "5"]);
+    for missing in ["", "  ", "\"\"", "nan", "NaN", "NA", "N/A", "null", "#N/A"] {
+        let text = format!("filename,label\r\n1,cat\r\n\r\n2,{missing}\r\n3,{missing}\r\n4,none\r\n5,empty");
+        let dataset = open(&csv_file(root.path(), text)).unwrap();
+        assert_eq!(names(&dataset), ["- cat 1", "- empty 5", "- none 4"], "{missing}");
+        assert_eq!(dataset.notes, ["left out: 2 rows have no label, first line 4"], "{missing}");
+    }
+    // Folder names are always classes.
+    let root = tree(&["nan/1", "null/1", "NA/1"]);
+    assert_eq!(open(root.path()).unwrap().classes, ["NA", "nan", "null"]);
+}
+
+#[test]
+fn columns_by_the_names_that_tools_give_them() {
+    let root = tree(&["1.jpg", "2.png", "sub/3.JPG"]);
+    let headers = [
+        "image_path,breed",
+        "ImagePath,species",
+        "filepath,category",
+        "image_id,dx",
+        "name,label",
+        "id,breed",
+        "filenames,labels",
+        "img,target",
+        "image,choice",
+        "id,image,emotion,label",
+    ];
+    for header in headers {
+        let before = header.split(',').count() - 2;
+        let rows = [("1", "cat"), ("2", "dog"), ("sub/3", "dog")].map(|(file, class)| match before {
+            0 => format!("{file},{class}\n"),
+            _ => format!("7,{file},joy,{class}\n"),
+        });
+        let dataset = open(&csv_file(root.path(), format!("{header}\n{}", rows.concat()))).unwrap();
+        assert_eq!(names(&dataset), ["- cat 1.jpg", "- dog 2.png", "- dog sub/3.JPG"], "{header}");
+    }
+}
+
+#[test]
+fn names_without_their_folder_are_looked_for_once() {
+    let root = tree(&["images/a/1.jpg", "images/b/2.png", "images/b/1.gif", "3.jpg"]);
+    let dataset =
+        open(&csv_file(root.path(), "image_id,label\n2,cat\n3,dog\nb/1.gif,dog\n1.jpg ,cat\nno,cat\n"))
+            .unwrap();
+    assert_eq!(
+        names(&dataset),
+        ["- cat images/a/1.jpg", "- cat images/b/2.png", "- dog 3.jpg", "- dog images/b/1.gif"]
+    );
+    assert_eq!(skipped(&dataset), [("no", "missing")]);
+    assert_eq!(dataset.notes, ["3 names of the table found in folders below it, by the name alone"]);
+    assert!(dataset.samples.iter().all(|sample| sample.path.is_file()));
+    let table = csv_file(root.path(), "image_id,label\n3,cat\n1,dog\n");
+    refused(open(&table), &["line 3", "could be 2 files", "\"images/a/1.jpg\", \"images/b/1.gif\""]);
+}
+
+#[test]
+fn labels_that_may_be_mistakes_are_said() {
+    let root = tree(&["1", "2", "3", "4"]);
+    let warnings =
+        |rows: &str| open(&csv_file(root.path(), format!("filename,label\n{rows}"))).unwrap().warnings;
+    let same = warnings("1,0\n2,0.0\n3,1\n");
+    assert_eq!(same, ["two classes each, though they are the same number: \"0\", \"0.0\""]);
+    let lists = warnings("1,cat\n2,dog\n3,cat;outdoor\n4,\"dog, cat\"\n");
+    assert!(lists[0].contains("look like several: \"cat;outdoor\", \"dog, cat\""), "{lists:?}");
+    assert!(warnings("1,1\n2,2\n3,\"snow, grey; or rain\"\n4,nan1\n").is_empty());
+}
+
+#[test]
+fn columns_of_sets_are_understood_or_named() {
+    let root = tree(&["1", "2", "3", "4"]);
+    for (header, values) in [
+        ("is_valid", ["False", "False", "True", "True"]),
+        ("is_valid", ["0", "0", "1", "1"]),
+        ("subset", ["train", "training", "val", "validation"]),
+        ("Usage", ["Training", "train_set", "valid", "Validation"]),
+        ("partition", ["train", "train", "val", "val"]),
+        ("data set", ["train", "train", "val", "val"]),
+    ] {
+        let rows: Vec<String> = values
+            .iter()
+            .zip(["cat", "dog", "cat", "dog"])
+            .enumerate()
+            .map(|(at, (value, class))| format!("{},{class},{value}\n", at + 1))
+            .collect();
+        let dataset =
+            open(&csv_file(root.path(), format!("filename,label,{header}\n{}", rows.concat()))).unwrap();
+        let expected = ["training cat 1", "training dog 2", "validation cat 3", "validation dog 4"];
+        assert_eq!(names(&dataset), expected, "{header}");
+        assert!(dataset.notes.is_empty(), "{:?}", dataset.notes);
+    }
+    let dataset = open(&csv_file(root.path(), "filename,label,fold\n1,cat,0\n2,dog,1\n")).unwrap();
+    assert_eq!(dataset.notes, ["not used: the column \"fold\""]);
+    let table = csv_file(root.path(), "filename,label,is_valid\n1,cat,0\n2,dog,maybe\n");
+    refused(open(&table), &["line 3", "unknown set", "\"maybe\""]);
+}
+
+#[test]
+fn sets_in_names_of_several_words() {
+    for [training, test] in [
+        ["train_images", "test_images"],
+        ["01_train", "02_test"],
+        ["pets_train", "pets_test"],
+        ["train2017", "val2017"],
+        ["train", "test1"],
+    ] {
+        let files = [format!("{training}/cat/1"), format!("{training}/dog/1"), format!("{test}/cat/2")];
+        let root = tree(&files.each_ref().map(String::as_str));
+        let dataset = open(root.path()).unwrap();
+        assert_eq!(dataset.classes, ["cat", "dog"], "{training}");
+        assert_eq!(dataset.of_set(Some(Set::Training)).len(), 2, "{training}");
+    }
+    // Photos in the folders of sets have no labels.
+    let root = tree(&["train/cat.1.jpg", "test1/1.jpg"]);
+    refused(open(root.path()), &["\"train\", \"test1\" look like sets, not classes"]);
+    // Classes of several words are classes.
+    let root = tree(&["train station/1", "test tube/1", "bus/1"]);
+    assert_eq!(open(root.path()).unwrap().classes.len(), 3);
+    let root = tree(&["test1/1", "test2/1", "test3/1"]);
+    assert_eq!(open(root.path()).unwrap().classes.len(), 3);
+}
+
+#[test]
+fn sets_below_the_classes_are_an_error() {
+    let root = tree(&["cat/train/1", "cat/test/2", "dog/train/1", "dog/test/2"]);
+    refused(open(root.path()), &["\"cat\" holds the sets \"test\", \"train\""]);
+    let root = tree(&["train/bus/1", "bus/train/1", "bus/2", "car/old/1"]);
+    assert_eq!(open(root.path()).unwrap().classes, ["bus", "car", "train"]);
+}
+
+#[test]
+fn what_lies_beside_is_said() {
+    let root = tree(&["train/cat/1", "train/dog/1", "test/cat/2", "dev/cat/3"]);
+    let dataset = open(root.path()).unwrap();
+    let said =
+        |words: &str, dataset: &Dataset| dataset.warnings.iter().any(|warning| warning.contains(words));
+    assert!(said("not used: \"dev\" beside the sets", &dataset), "{:?}", dataset.warnings);
+    let root =
+        tree(&["cat/1.jpg", "dog/1.jpg", "a.jpg", "b.PNG", "README", "annotations/1.xml", "models/m.pt"]);
+    let dataset = open(root.path()).unwrap();
+    assert_eq!(dataset.classes, ["cat", "dog"]);
+    assert!(
+        said("not used: 2 photos lie beside the class folders, such as \"a.jpg\"", &dataset),
+        "{:?}",
+        dataset.warnings
+    );
+    assert!(said("the class folders \"annotations\", \"models\"", &dataset), "{:?}", dataset.warnings);
 }
 
 // --- splits ---------------------------------------------------------------------------------------------------
@@ -792,5 +941,5 @@ fn the_shared_photos_are_understood() {
     assert_eq!((dataset.skipped.len(), dataset.warnings.len()), (0, 0));
     let dataset = open(&data.join("cat-breeds/labels.csv")).unwrap();
     assert_eq!((dataset.classes.len(), dataset.samples.len()), (5, 1000));
-    assert_eq!(folder::photos(&data.join("cat-breeds")).unwrap().photos.len(), 1001);
+    assert_eq!(folder::photos(&data.join("cat-breeds")).unwrap().photos.len(), 1000);
 }

@@ -683,3 +683,105 @@ fn largest_files_take_less_than_two_seconds() {
         assert!(seconds < LONGEST.as_secs_f64(), "{name}: {seconds:.2} s");
     }
 }
+
+/// A TIFF of one strip, with these tags beside its place: (tag, 16-bit values) in rising order.
+fn tiff(tags: &[(u16, &[u16])], data: &[u8]) -> Vec<u8> {
+    let mut entries: Vec<(u16, Vec<u16>)> =
+        tags.iter().map(|(tag, values)| (*tag, values.to_vec())).collect();
+    // Strip offset and byte count: data stand behind the header.
+    entries.extend([(273, vec![8]), (279, vec![data.len() as u16])]);
+    entries.sort();
+    let mut bytes = [&b"II*\0"[..], &(8 + data.len() as u32).to_le_bytes(), data].concat();
+    let mut behind = bytes.len() + 2 + 12 * entries.len() + 4;
+    let mut long = Vec::new();
+    bytes.extend((entries.len() as u16).to_le_bytes());
+    for (tag, values) in &entries {
+        bytes.extend([tag.to_le_bytes(), 3u16.to_le_bytes()].concat());
+        bytes.extend((values.len() as u32).to_le_bytes());
+        let mut value: Vec<u8> = values.iter().flat_map(|value| value.to_le_bytes()).collect();
+        if value.len() > 4 {
+            bytes.extend((behind as u32).to_le_bytes());
+            behind += value.len();
+            long.extend(value);
+        } else {
+            value.resize(4, 0);
+            bytes.extend(value);
+        }
+    }
+    [bytes, vec![0; 4], long].concat()
+}
+
+#[test]
+fn tiff_variants_that_come_out_wrong_are_refused_by_name() {
+    let grey = |fill_order: u16| {
+        tiff(
+            &[
+                (256, &[4]),
+                (257, &[1]),
+                (258, &[2]),
+                (259, &[1]),
+                (262, &[1]),
+                (266, &[fill_order]),
+                (277, &[1]),
+            ],
+            &[0x1b],
+        )
+    };
+    let photo = decoded(&grey(1)).unwrap();
+    assert_eq!(photo.pixels, [0, 0, 0, 85, 85, 85, 170, 170, 170, 255, 255, 255]);
+    let error = decoded(&grey(2)).unwrap_err();
+    assert_eq!(error.reason, Reason::Unsupported);
+    assert!(error.detail.contains("bits in reverse order"), "{error}");
+
+    let extra = |predictor: u16| {
+        let tags: &[(u16, &[u16])] = &[
+            (256, &[2]),
+            (257, &[1]),
+            (258, &[8, 8, 8, 8]),
+            (259, &[32_773]),
+            (262, &[2]),
+            (277, &[4]),
+            (317, &[predictor]),
+            (338, &[0]),
+        ];
+        // PackBits: eight bytes as they are.
+        tiff(tags, &[7, 10, 20, 30, 99, 1, 2, 3, 99])
+    };
+    assert_eq!(decoded(&extra(1)).unwrap().pixels, [10, 20, 30, 1, 2, 3]);
+    let error = decoded(&extra(2)).unwrap_err();
+    assert_eq!(error.reason, Reason::Unsupported);
+    assert!(error.detail.contains("4 samples a pixel"), "{error}");
+}
+
+/// The headers of a sequential JPEG of 16 x 16 pixels with these sampling factors and scans, and a few bytes of data each.
+fn sequential(factors: [u8; 3], scans: &[&[u8]]) -> Vec<u8> {
+    let mut bytes = vec![0xff, 0xd8, 0xff, 0xdb, 0, 67, 0];
+    bytes.extend([1; 64]);
+    bytes.extend([0xff, 0xc0, 0, 17, 8, 0, 16, 0, 16, 3]);
+    (1..).zip(factors).for_each(|(name, factor)| bytes.extend([name, factor, 0]));
+    for scan in scans {
+        bytes.extend([0xff, 0xda, 0, 6 + 2 * scan.len() as u8, scan.len() as u8]);
+        scan.iter().for_each(|name| bytes.extend([*name, 0]));
+        bytes.extend([0, 63, 0]);
+        bytes.extend([0x55; 16]);
+    }
+    bytes.extend([0xff, 0xd9]);
+    bytes
+}
+
+#[test]
+fn sequential_jpeg_whose_components_differ_in_scans_of_their_own_is_refused_by_name() {
+    let is_refused = |factors: [u8; 3], scans: &[&[u8]]| {
+        decoded(&sequential(factors, scans)).is_err_and(|error| error.detail.contains("scans of their own"))
+    };
+    let (apart, halves): (&[&[u8]], &[&[u8]]) = (&[&[1], &[2], &[3]], &[&[1], &[2, 3]]);
+    for (factors, wanted) in [
+        ([0x22, 0x11, 0x11], [true, true]),
+        ([0x12, 0x11, 0x11], [true, true]),
+        ([0x21, 0x11, 0x11], [false, true]),
+        ([0x11, 0x11, 0x11], [false, false]),
+    ] {
+        assert_eq!([is_refused(factors, apart), is_refused(factors, halves)], wanted, "{factors:02x?}");
+        assert!(!is_refused(factors, &[&[1, 2, 3]]), "{factors:02x?} in one scan");
+    }
+}

@@ -141,6 +141,8 @@ fn lines(input: impl BufRead) -> Result<Vec<PathBuf>, Failure> {
         }
         let line = line.strip_suffix(b"\n").unwrap_or(&line);
         let line = line.strip_suffix(b"\r").unwrap_or(line);
+        // Windows marks the beginning of a list in UTF-8.
+        let line = if number == 1 { line.strip_prefix(b"\xef\xbb\xbf").unwrap_or(line) } else { line };
         if !line.is_empty() {
             // `find` writes bytes as they are, topwork escapes what is not UTF-8: both are understood, and a name
             // that exists as it stands is taken as it stands.

@@ -86,7 +86,7 @@ pub(crate) fn train(arguments: &Train) -> Result<(Outcome, std::path::PathBuf), 
     let smallest = smallest_class(&dataset, &split);
     let mut notes = notes(&dataset, &split, &results, smallest);
     notes.extend(trained.choice.as_ref().and_then(choice_note));
-    for note in &notes {
+    for note in notes.iter().filter(|note| !dataset.warnings.contains(note)) {
         terminal.warn(note);
     }
     let digests: Vec<_> = extraction.photos.iter().map(|photo| photo.digest).collect();

@@ -25,6 +25,8 @@ struct Layout {
     /// The folders above them that a link must not lead back to.
     above: Vec<PathBuf>,
     ignored: Vec<Ignored>,
+    /// Names of folders beside the sets.
+    unused: Vec<String>,
     notes: Vec<String>,
 }
 
@@ -60,7 +62,34 @@ pub fn read(root: &Path) -> Result<Dataset> {
 
     let read = class_folders(training, &layout.above, &mut dataset)?;
     if read.is_empty() {
-        return Err(no_class_folders(&training.path));
+        return Err(match training.set {
+            Some(_) => unlabelled_sets(root, &layout.sets),
+            None => no_class_folders(&training.path),
+        });
+    }
+    if training.set.is_none() {
+        check_for_sets_below(root, &read)?;
+    }
+    let beside: Vec<String> = dataset
+        .ignored
+        .iter()
+        .filter(|ignored| ignored.reason == "beside-sets" && layout.unused.contains(&ignored.name))
+        .map(|ignored| ignored.name.clone())
+        .collect();
+    if !beside.is_empty() {
+        dataset.warnings.push(format!("not used: {} beside the sets", quoted(&beside)));
+    }
+    let lost = dataset
+        .ignored
+        .iter()
+        .filter(|ignored| ignored.reason == "beside-classes" && may_be_photo(&ignored.name));
+    let lost: Vec<String> = lost.map(|ignored| ignored.name.clone()).collect();
+    if let Some(first) = lost.first() {
+        let (number, shown) = (lost.len(), name::visible(first));
+        let photos = if number == 1 { "photo lies" } else { "photos lie" };
+        dataset
+            .warnings
+            .push(format!("not used: {number} {photos} beside the class folders, such as \"{shown}\""));
     }
     if let Some(skipped) = read.iter().find_map(|(_, found)| unlisted(found)) {
         let message = format!("a class folder cannot be listed ({})", skipped.detail);
@@ -194,7 +223,13 @@ fn understand(root: &Path, known: &[String]) -> Result<Layout> {
             Some(layout) => Some(layout),
             None if inner.iter().filter(|entry| is_folder(entry)).count() >= 2 => {
                 let folder = SetFolder { set: None, path: only.path.clone(), name: inner_name.clone() };
-                Some(Layout { sets: vec![folder], above: Vec::new(), ignored: Vec::new(), notes: Vec::new() })
+                Some(Layout {
+                    sets: vec![folder],
+                    above: Vec::new(),
+                    ignored: Vec::new(),
+                    unused: Vec::new(),
+                    notes: Vec::new(),
+                })
             }
             None => None,
         };
@@ -209,15 +244,27 @@ fn understand(root: &Path, known: &[String]) -> Result<Layout> {
         return Err(no_class_folders(root));
     }
     let folder = SetFolder { set: None, path: root.to_path_buf(), name: String::new() };
-    Ok(Layout { sets: vec![folder], above: Vec::new(), ignored: Vec::new(), notes: Vec::new() })
+    Ok(Layout {
+        sets: vec![folder],
+        above: Vec::new(),
+        ignored: Vec::new(),
+        unused: Vec::new(),
+        notes: Vec::new(),
+    })
 }
 
 /// The sets that a folder holds, where it holds sets: all its folders are called like sets, or at least two are and
 /// hold folders themselves (a class may well be called "train").
 fn sets(base: &Path, prefix: &str, listed: &[Entry]) -> Result<Option<Layout>> {
     let folders: Vec<&Entry> = listed.iter().filter(|entry| is_folder(entry)).collect();
-    let named: Vec<(Set, &Entry)> =
+    let mut named: Vec<(Set, &Entry)> =
         folders.iter().filter_map(|entry| Some((Set::named(entry.name.to_str()?)?, *entry))).collect();
+    if named.len() < folders.len() {
+        let longer = named_among_others(&folders);
+        if longer.len() > named.len() {
+            named = longer;
+        }
+    }
     let nested = named.iter().filter(|(_, entry)| holds_folders(&entry.path)).count();
     let distinct = |set| named.iter().any(|&(other, _)| other == set);
     let all = !folders.is_empty() && named.len() == folders.len();
@@ -240,8 +287,27 @@ fn sets(base: &Path, prefix: &str, listed: &[Entry]) -> Result<Option<Layout>> {
     sets.sort_by_key(|folder| folder.set);
     let mut beside = ignored(listed, prefix, "beside-sets");
     let others = folders.iter().filter(|entry| !named.iter().any(|(_, named)| std::ptr::eq(*named, **entry)));
-    beside.extend(others.map(|entry| Ignored { name: joined(prefix, &entry.name), reason: "beside-sets" }));
-    Ok(Some(Layout { sets, above: vec![base.to_path_buf()], ignored: beside, notes: Vec::new() }))
+    let unused: Vec<String> = others.map(|entry| joined(prefix, &entry.name)).collect();
+    beside.extend(unused.iter().map(|name| Ignored { name: name.clone(), reason: "beside-sets" }));
+    Ok(Some(Layout { sets, above: vec![base.to_path_buf()], ignored: beside, unused, notes: Vec::new() }))
+}
+
+/// Folders called `pets_train` and `pets_test`, or `train` and `test1`: the training set and others, which say the same
+/// beside the set. Empty if they look like classes.
+fn named_among_others<'a>(folders: &[&'a Entry]) -> Vec<(Set, &'a Entry)> {
+    let found: Vec<(Set, String, &Entry)> = folders
+        .iter()
+        .filter_map(|entry| {
+            let (set, others) = Set::named_among_others(entry.name.to_str()?)?;
+            Some((set, others, *entry))
+        })
+        .collect();
+    let Some((_, common, _)) = found.iter().find(|(set, ..)| *set == Set::Training) else {
+        return Vec::new();
+    };
+    let alike = || found.iter().filter(|(_, others, _)| others == common);
+    let is_beside = alike().any(|(set, ..)| *set != Set::Training);
+    if is_beside { alike().map(|(set, _, entry)| (*set, *entry)).collect() } else { Vec::new() }
 }
 
 /// Some archives hold `training_set/training_set/…`: the inner folder, where it is all there is.
@@ -335,6 +401,48 @@ fn match_classes(dataset: &mut Dataset, read: Vec<(String, Found)>, set: Set) ->
         .collect();
     if !missing.is_empty() {
         dataset.warnings.push(format!("the {} set has no photo of {}", set.as_str(), quoted(&missing)));
+    }
+    Ok(())
+}
+
+/// Photos that lie in the folders of sets, as competitions give them.
+fn unlabelled_sets(root: &Path, sets: &[SetFolder]) -> Error {
+    let names: Vec<String> = sets.iter().map(|folder| folder.name.clone()).collect();
+    let message =
+        format!("{} look like sets, not classes, and the training set has no class folders", quoted(&names));
+    Error::new(ErrorKind::Dataset, message).with_path(root).with_hint(
+        "put its photos into a folder for each class, or name a CSV file with the columns filename and label",
+    )
+}
+
+/// Whether someone may miss that file among the photos: by the ending of its name.
+fn may_be_photo(name: &str) -> bool {
+    let endings =
+        ["jpg", "jpeg", "png", "gif", "webp", "bmp", "tif", "tiff", "heic", "heif", "avif", "ppm", "pgm"];
+    name.rsplit_once('.')
+        .is_some_and(|(_, ending)| endings.iter().any(|known| ending.eq_ignore_ascii_case(known)))
+}
+
+/// # Errors
+/// Kind `Dataset` where class folders hold folders for the training set and another: their test photos must not be trained
+/// on.
+fn check_for_sets_below(root: &Path, read: &[(String, Found)]) -> Result<()> {
+    for (class, found) in read {
+        let inside = |name: &str| -> Option<String> {
+            let (_, inner) = name.split_once(&format!("{class}/"))?;
+            Some(inner.split_once('/')?.0.to_string())
+        };
+        let folders: std::collections::BTreeSet<String> =
+            found.files.iter().filter_map(|(name, _)| inside(name)).collect();
+        let has =
+            |wanted: fn(Set) -> bool| folders.iter().filter_map(|folder| Set::named(folder)).any(wanted);
+        if has(|set| set == Set::Training) && has(|set| set != Set::Training) {
+            let folders: Vec<String> = folders.into_iter().collect();
+            let shown = name::visible(class);
+            let message = format!("the class folder \"{shown}\" holds the sets {}", quoted(&folders));
+            let hint = format!("put the sets above the classes: train/{shown}, test/{shown}");
+            return Err(Error::new(ErrorKind::Dataset, message).with_path(root).with_hint(hint));
+        }
     }
     Ok(())
 }

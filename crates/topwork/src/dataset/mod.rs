@@ -43,16 +43,37 @@ impl Set {
     }
 
     /// The set that people mean by that name of a folder or that value in a table: `train`, `Training_Set`,
-    /// `val`, `valid`, `validation-set`, `testing`, … in any case; `None` for any other word.
+    /// `val`, `valid`, `validation-set`, `testing`, `train_images`, … in any case; `None` for any other word.
     pub fn named(text: &str) -> Option<Set> {
-        let mut word: String =
-            text.chars().filter(|c| !matches!(c, '_' | '-' | ' ')).flat_map(char::to_lowercase).collect();
-        for ending in ["set", "data"] {
+        let words = || text.split(|c: char| !c.is_alphanumeric()).filter(|word| !word.is_empty());
+        let known = words().filter(|word| !FILLERS.contains(&word.to_lowercase().as_str()));
+        let mut word: String = known.flat_map(str::chars).flat_map(char::to_lowercase).collect();
+        for ending in FILLERS {
             if let Some(stem) = word.strip_suffix(ending).filter(|stem| !stem.is_empty()) {
                 word = stem.to_string();
             }
         }
-        match word.as_str() {
+        Set::of_word(&word)
+    }
+
+    /// The set in a name of several words or with numbers, and what else it says: `test1`, `01_train`, `pets_train`. Names of
+    /// classes may look like that, too (`train station`), so the place must show that they are sets.
+    fn named_among_others(text: &str) -> Option<(Set, String)> {
+        let mut found = None;
+        let mut others = Vec::new();
+        for word in text.split(|c: char| !c.is_alphabetic()).filter(|word| !word.is_empty()) {
+            match Set::named(word) {
+                Some(set) if found.is_none() => found = Some(set),
+                Some(_) => return None,
+                None if FILLERS.contains(&word.to_lowercase().as_str()) => {}
+                None => others.push(word.to_lowercase()),
+            }
+        }
+        Some((found?, others.join(" ")))
+    }
+
+    fn of_word(word: &str) -> Option<Set> {
+        match word {
             "train" | "training" => Some(Set::Training),
             "val" | "valid" | "validation" | "validate" => Some(Set::Validation),
             "test" | "testing" => Some(Set::Test),
@@ -60,6 +81,9 @@ impl Set {
         }
     }
 }
+
+/// Words beside the name of a set that say nothing.
+const FILLERS: [&str; 8] = ["dataset", "set", "data", "images", "imgs", "photos", "pictures", "split"];
 
 /// One photo and what it shows.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -96,7 +120,7 @@ pub struct Skipped {
 pub struct Ignored {
     /// As [`Sample::name`].
     pub name: String,
-    /// A short code: `hidden`, `system`, `beside-classes`, `beside-sets`, `no-classes`, `results`.
+    /// A short code: `hidden`, `system`, `beside-classes`, `beside-sets`, `no-classes`, `no-photo`, `results`.
     pub reason: &'static str,
 }
 

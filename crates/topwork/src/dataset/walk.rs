@@ -58,6 +58,7 @@ pub(super) fn entries(folder: &Path) -> std::io::Result<Vec<Entry>> {
         };
         let kind = match kind {
             Kind::Folder { .. } if is_results(&name, &path) => Kind::Ignored("results"),
+            Kind::File if is_other(&name) => Kind::Ignored("no-photo"),
             kind => kind,
         };
         entries.push(Entry { name, path, kind });
@@ -123,9 +124,24 @@ pub(super) fn ignored_name(name: &OsStr) -> Option<&'static str> {
     if name.starts_with(b".") {
         return Some("hidden");
     }
-    let system: [&[u8]; 5] = [b"thumbs.db", b"ehthumbs.db", b"desktop.ini", b"__macosx", b"@eadir"];
+    let system: [&[u8]; 6] =
+        [b"thumbs.db", b"ehthumbs.db", b"desktop.ini", b"__macosx", b"@eadir", b"__pycache__"];
     system.iter().any(|junk| name.eq_ignore_ascii_case(junk)).then_some("system")
 }
+
+/// Whether nobody takes a file of that name for a photo: by its ending.
+fn is_other(name: &OsStr) -> bool {
+    let name = name.as_encoded_bytes();
+    let Some(dot) = name.iter().rposition(|byte| *byte == b'.').filter(|dot| *dot > 0) else { return false };
+    OTHERS.iter().any(|ending| name[dot + 1..].eq_ignore_ascii_case(ending.as_bytes()))
+}
+
+/// Endings of notes, tables, sidecars, films, documents, programs and models that lie beside photos.
+const OTHERS: [&str; 36] = [
+    "txt", "md", "csv", "tsv", "json", "jsonl", "xml", "yaml", "yml", "toml", "ini", "log", "html", "htm",
+    "xmp", "aae", "thm", "mov", "mp4", "m4v", "avi", "mpg", "pdf", "doc", "docx", "xls", "xlsx", "py", "pyc",
+    "ipynb", "npy", "npz", "pt", "pth", "h5", "zip",
+];
 
 /// What tells one folder from another, however it is reached.
 #[cfg(unix)]

@@ -16,6 +16,11 @@ const PLANES: u32 = 2;
 const FLOATING: u16 = 3;
 /// Extra samples: alpha by which the colours are multiplied already.
 const ASSOCIATED_ALPHA: u32 = 1;
+/// Fill order: the first pixel lies in the lowest bits of a byte, which the tiff crate knows in fax groups alone.
+const REVERSED_BITS: u32 = 2;
+const FAX: std::ops::RangeInclusive<u32> = 2..=4;
+/// Predictor: the samples are what they are. The crate counts the colour's samples for the others, not the pixel's.
+const NO_PREDICTOR: u32 = 1;
 /// What the samples mean, and two of the meanings.
 const INTERPRETATION: u16 = 262;
 const BLACK_IS_ZERO: u16 = 1;
@@ -57,11 +62,23 @@ fn decode_as(bytes: &[u8], limits: &Limits, has_palette: bool) -> Result<Decoded
     {
         return Err(Unreadable::unsupported("samples in separate planes"));
     }
+    let compression = number(&mut decoder, Tag::Compression).unwrap_or(1);
+    if number(&mut decoder, Tag::FillOrder) == Some(REVERSED_BITS) && !FAX.contains(&compression) {
+        return Err(Unreadable::unsupported("bits in reverse order (FillOrder 2)"));
+    }
     let formats = decoder.find_tag_unsigned_vec::<u16>(Tag::SampleFormat).ok().flatten().unwrap_or_default();
     if formats.contains(&FLOATING) {
         return Err(Unreadable::unsupported("floating-point samples"));
     }
     let colour = decoder.colortype().map_err(unreadable)?;
+    let samples = number(&mut decoder, Tag::SamplesPerPixel).unwrap_or(1);
+    if samples != u32::from(colour.num_samples()) && number(&mut decoder, Tag::Predictor) > Some(NO_PREDICTOR)
+    {
+        return Err(Unreadable::unsupported(format!(
+            "{samples} samples a pixel where the colour has {}, with a predictor",
+            colour.num_samples()
+        )));
+    }
     let extra = decoder.find_tag_unsigned_vec::<u32>(Tag::ExtraSamples).ok().flatten().unwrap_or_default();
     let layout = match colour {
         ColorType::Gray(1 | 2 | 4 | 8 | 16) => Some(Layout::Grey),

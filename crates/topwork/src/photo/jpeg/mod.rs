@@ -39,6 +39,11 @@ pub(super) fn decode(bytes: &[u8], limits: &Limits, shorter: u32) -> Result<Deco
     limits.check_jpeg_data(structure.data)?;
     structure.check_amount()?;
     let orientation = structure.exif.map_or(Orientation::UPRIGHT, exif::orientation);
+    if size == 8 && structure.is_sequential_in_pieces() {
+        return Err(Unreadable::unsupported(
+            "a baseline file whose colours come in scans of their own; open it in a photo program and save it again",
+        ));
+    }
     if size < 8 {
         return Ok(Decoded { photo: scaled::decode(&structure, size, colour, limits)?, orientation });
     }

@@ -72,6 +72,18 @@ pub(super) struct Scan {
 }
 
 impl<'a> Structure<'a> {
+    /// Whether it is sequential, in several scans, and its components differ in size in a way that zune-jpeg 0.5 gets wrong:
+    /// vertically, or in a scan that holds some of them.
+    pub(super) fn is_sequential_in_pieces(&self) -> bool {
+        let is_piece = |scan: &Scan| (2..self.components.len()).contains(&scan.components.len());
+        let differs = |size: fn(&Component) -> u8| {
+            self.components.windows(2).any(|pair| size(&pair[0]) != size(&pair[1]))
+        };
+        let (vertically, horizontally) = (differs(|one| one.vertical), differs(|one| one.horizontal));
+        let is_wrong = vertically || horizontally && self.scans.iter().any(is_piece);
+        !self.is_progressive && self.scans.len() > 1 && is_wrong
+    }
+
     /// Walks through a file.
     pub(super) fn of(bytes: &'a [u8]) -> Result<Structure<'a>, Unreadable> {
         let mut structure = Structure {
