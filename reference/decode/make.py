@@ -104,10 +104,12 @@ def jpegs():
     for value in range(1, 9):
         data = encoded(Image.fromarray(scene(24, 16)), "JPEG", quality=90, exif=b"Exif\0\0" + exif(value, "<>"[value % 2]))
         add(f"orientation-{value}.jpg", data, upright(pillow(data), value), tolerance=3)
-    for name, block in [("0", exif(0)), ("9", exif(9)), ("65535", exif(65535)), ("long", exif(6, kind=4)),
+    for name, block in [("0", exif(0)), ("9", exif(9)), ("65535", exif(65535)),
                         ("loop", b"II*\0\x08\0\0\0\xff\xff"), ("beyond", b"MM\0*\xff\xff\xff\xff")]:
         data = encoded(Image.fromarray(scene(24, 16)), "JPEG", quality=90, exif=b"Exif\0\0" + block)
         add(f"orientation-invalid-{name}.jpg", data, pillow(data), tolerance=3)
+    data = encoded(Image.fromarray(scene(24, 16)), "JPEG", quality=90, exif=b"Exif\0\0" + exif(6, kind=4))
+    add("orientation-long.jpg", data, upright(pillow(data), 6), tolerance=3)
 
 
 def written(planes, size, samplings, adobe=None):

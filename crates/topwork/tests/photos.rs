@@ -748,6 +748,21 @@ fn tiff_variants_that_come_out_wrong_are_refused_by_name() {
         tiff(tags, &[7, 10, 20, 30, 99, 1, 2, 3, 99])
     };
     assert_eq!(decoded(&extra(1)).unwrap().pixels, [10, 20, 30, 1, 2, 3]);
+    // Grey with alpha, and with a sample of no meaning.
+    let two = |meaning: u16| {
+        let tags: &[(u16, &[u16])] = &[
+            (256, &[2]),
+            (257, &[1]),
+            (258, &[8, 8]),
+            (259, &[1]),
+            (262, &[1]),
+            (277, &[2]),
+            (338, &[meaning]),
+        ];
+        decoded(&tiff(tags, &[100, 255, 100, 0])).unwrap().pixels
+    };
+    assert_eq!(two(2), [100, 100, 100, 255, 255, 255]);
+    assert_eq!(two(0), [100; 6]);
     let error = decoded(&extra(2)).unwrap_err();
     assert_eq!(error.reason, Reason::Unsupported);
     assert!(error.detail.contains("4 samples a pixel"), "{error}");
@@ -784,4 +799,17 @@ fn sequential_jpeg_whose_components_differ_in_scans_of_their_own_is_refused_by_n
         assert_eq!([is_refused(factors, apart), is_refused(factors, halves)], wanted, "{factors:02x?}");
         assert!(!is_refused(factors, &[&[1, 2, 3]]), "{factors:02x?} in one scan");
     }
+}
+
+#[test]
+fn bigtiff_is_read() {
+    let mut file = std::io::Cursor::new(Vec::new());
+    let pixels = [10, 20, 30, 40, 50, 60];
+    let mut encoder = tiff::encoder::TiffEncoder::new_big(&mut file).unwrap();
+    encoder.write_image::<tiff::encoder::colortype::RGB8>(2, 1, &pixels).unwrap();
+    let bytes = file.into_inner();
+    assert!(bytes.starts_with(b"II+\0"));
+    let photo = decoded(&bytes).unwrap();
+    assert_eq!((photo.width, photo.height, photo.pixels.as_slice()), (2, 1, &pixels[..]));
+    assert_eq!(decoded(&bytes[..bytes.len() - 9]).unwrap_err().reason, Reason::Truncated);
 }

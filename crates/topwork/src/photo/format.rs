@@ -64,7 +64,7 @@ impl Format {
             (starts(b"\x89PNG\r\n\x1a\n"), Format::Png),
             (starts(b"GIF87a") || starts(b"GIF89a"), Format::Gif),
             (is_riff, Format::WebP),
-            (starts(b"II*\0") || starts(b"MM\0*"), Format::Tiff),
+            ([b"II*\0", b"MM\0*", b"II+\0", b"MM\0+"].iter().any(|magic| starts(*magic)), Format::Tiff),
             (is_pnm, Format::Pnm),
             (starts(b"BM") && bytes.len() >= 26, Format::Bmp),
         ];
@@ -99,10 +99,10 @@ fn refusal(bytes: &[u8]) -> Unreadable {
     }
     if bytes.get(4..8) == Some(b"ftyp") {
         return match bytes.get(8..12).unwrap_or_default() {
-            b"heic" | b"heix" | b"hevc" | b"hevx" | b"heim" | b"heis" | b"mif1" | b"msf1" => {
-                unsupported("HEIC")
-            }
-            b"avif" | b"avis" => unsupported("AVIF"),
+            b"heic" | b"heix" | b"hevc" | b"hevx" | b"heim" | b"heis" | b"mif1" | b"msf1" => unsupported(
+                "HEIC (save it as JPEG; on an iPhone: Settings, Camera, Formats, Most Compatible)",
+            ),
+            b"avif" | b"avis" => unsupported("AVIF (save it as JPEG or PNG)"),
             b"crx " => unsupported("camera RAW (Canon)"),
             _ => not_an_image("a film"),
         };

@@ -1,4 +1,5 @@
-//! TIFF, by the tiff crate: the first page, grey of 1 to 16 bits, palettes, RGB of 8 or 16, CMYK of 8.
+//! TIFF and BigTIFF, by the tiff crate: the first page, grey of 1 to 16 bits, grey with alpha, RGB of 8 or 16, CMYK of 8,
+//! palettes but in BigTIFF.
 //!
 //! YCbCr, Lab, planes, floating-point numbers and pages that are previews are refused by name.
 
@@ -80,21 +81,33 @@ fn decode_as(bytes: &[u8], limits: &Limits, has_palette: bool) -> Result<Decoded
         )));
     }
     let extra = decoder.find_tag_unsigned_vec::<u32>(Tag::ExtraSamples).ok().flatten().unwrap_or_default();
+    let is_black_zero =
+        number(&mut decoder, Tag::PhotometricInterpretation) == Some(u32::from(BLACK_IS_ZERO));
     let layout = match colour {
         ColorType::Gray(1 | 2 | 4 | 8 | 16) => Some(Layout::Grey),
         ColorType::GrayA(8 | 16) => Some(Layout::GreyAlpha),
         ColorType::RGB(8 | 16) => Some(Layout::Rgb),
         ColorType::RGBA(8 | 16) => Some(Layout::RgbAlpha),
         ColorType::CMYK(8) => None,
-        _ => return Err(Unreadable::unsupported(format!("{colour:?}"))),
+        // So the crate calls grey with another sample, which is alpha or has no meaning.
+        ColorType::Multiband { bit_depth: 8 | 16, num_samples: 2 } if is_black_zero => {
+            Some(Layout::GreyAlpha)
+        }
+        _ => return Err(Unreadable::unsupported(format!("{}; save it as JPEG or PNG", described(colour)))),
     };
+    let is_opaque =
+        matches!(colour, ColorType::Multiband { .. }) && extra.first().is_none_or(|kind| *kind == 0);
+    let turned = number(&mut decoder, Tag::Orientation).and_then(|value| u16::try_from(value).ok());
     let has_associated_alpha = extra.contains(&ASSOCIATED_ALPHA);
     let palette = if has_palette { Some(palette(&mut decoder, colour)?) } else { None };
-    let samples = match decoder.read_image().map_err(unreadable)? {
+    let mut samples = match decoder.read_image().map_err(unreadable)? {
         DecodingResult::U8(samples) => samples,
         DecodingResult::U16(samples) => samples.into_iter().map(|sample| (sample >> 8) as u8).collect(),
         _ => return Err(Unreadable::unsupported("samples that are not whole numbers of 8 or 16 bits")),
     };
+    if is_opaque {
+        samples.iter_mut().skip(1).step_by(2).for_each(|alpha| *alpha = u8::MAX);
+    }
     let pixels = match (layout, palette) {
         (Some(_), Some(palette)) => {
             let places = unpacked(samples, colour, width as usize);
@@ -107,8 +120,28 @@ fn decode_as(bytes: &[u8], limits: &Limits, has_palette: bool) -> Result<Decoded
     if pixels.len() as u64 != u64::from(width) * u64::from(height) * 3 {
         return Err(Unreadable::corrupt("more or fewer pixels than declared"));
     }
-    let orientation = exif::tag(bytes, 0x0112).map_or(Orientation::UPRIGHT, Orientation::of);
+    let orientation = turned.map_or(Orientation::UPRIGHT, Orientation::of);
     Ok(Decoded { photo: Photo { width, height, pixels }, orientation })
+}
+
+/// A kind of pixels in words.
+fn described(colour: ColorType) -> String {
+    let (name, bits) = match colour {
+        ColorType::Gray(bits) => ("grey", bits),
+        ColorType::GrayA(bits) => ("grey with alpha", bits),
+        ColorType::RGB(bits) => ("RGB", bits),
+        ColorType::RGBA(bits) => ("RGB with alpha", bits),
+        ColorType::Palette(bits) => ("a palette", bits),
+        ColorType::CMYK(bits) => ("CMYK", bits),
+        ColorType::CMYKA(bits) => ("CMYK with alpha", bits),
+        ColorType::YCbCr(bits) => ("YCbCr", bits),
+        ColorType::Lab(bits) => ("Lab", bits),
+        ColorType::Multiband { bit_depth, num_samples } => {
+            return format!("pixels of {num_samples} samples of {bit_depth} bits");
+        }
+        _ => return "a kind of pixels that the tiff crate does not name".to_owned(),
+    };
+    format!("{name} of {bits} bits")
 }
 
 /// The colours that the samples are places in, for all values that a sample can have.
