@@ -534,7 +534,12 @@ fn rows_without_a_label_are_left_out_and_counted() {
         let text = format!("filename,label\r\n1,cat\r\n\r\n2,{missing}\r\n3,{missing}\r\n4,none\r\n5,empty");
         let dataset = open(&csv_file(root.path(), text)).unwrap();
         assert_eq!(names(&dataset), ["- cat 1", "- empty 5", "- none 4"], "{missing}");
-        assert_eq!(dataset.notes, ["left out: 2 rows have no label, first line 4"], "{missing}");
+        assert_eq!(dataset.notes[0], "left out: 2 rows have no label, first line 4", "{missing}");
+        assert!(
+            dataset.notes[1].contains("classes like any other: \"empty\", \"none\""),
+            "{:?}",
+            dataset.notes
+        );
     }
     // Folder names are always classes.
     let root = tree(&["nan/1", "null/1", "NA/1"]);
@@ -880,6 +885,26 @@ fn the_same_bytes_in_two_classes_are_an_error_or_left_out() {
     assert_eq!(listed, expected);
     assert_eq!(done.of_set(Set::Training), [2, 4]);
     assert_eq!(done.warnings, ["there is only one photo to train on of \"c0\", \"c1\""]);
+}
+
+#[test]
+fn a_test_set_of_the_training_photos_is_an_error_that_says_so() {
+    let (dataset, mut digests) = sample_set(&[
+        ("train/1", 0, Some(Set::Training)),
+        ("train/2", 0, Some(Set::Training)),
+        ("train/3", 1, Some(Set::Training)),
+        ("test/1", 0, Some(Set::Test)),
+        ("test/2", 0, Some(Set::Test)),
+        ("test/3", 1, Some(Set::Test)),
+    ]);
+    for at in 0..3 {
+        digests[at] = digests[at + 3];
+    }
+    let error = split(&dataset, &digests, STRATIFIED, Conflicts::Error).unwrap_err();
+    assert!(
+        error.to_string().contains("is a photo of the test or validation set, too (3 in all)"),
+        "{error}"
+    );
 }
 
 #[test]

@@ -128,7 +128,7 @@ pub fn split(
     let sets: Vec<Option<Set>> = (0..samples.len()).map(|index| used(index).then(|| sets[index])).collect();
     // Photos for a classifier that is trained already need nobody to train.
     if samples.iter().any(|sample| sample.set != Some(Set::Evaluation)) {
-        check_training(dataset, &sets, &mut warnings)?;
+        check_training(dataset, &sets, &skipped, &mut warnings)?;
     }
     skipped.sort_by(|a, b| (a.name.as_bytes(), a.set).cmp(&(b.name.as_bytes(), b.set)));
     Ok(Split { sets, skipped, notes, warnings })
@@ -294,7 +294,12 @@ fn code_points(escaped: &str) -> Vec<u32> {
     points
 }
 
-fn check_training(dataset: &Dataset, sets: &[Option<Set>], warnings: &mut Vec<String>) -> Result<()> {
+fn check_training(
+    dataset: &Dataset,
+    sets: &[Option<Set>],
+    skipped: &[Skipped],
+    warnings: &mut Vec<String>,
+) -> Result<()> {
     let count = |set: Set| {
         let mut counts = vec![0_usize; dataset.classes.len()];
         for (sample, of) in dataset.samples.iter().zip(sets) {
@@ -315,6 +320,22 @@ fn check_training(dataset: &Dataset, sets: &[Option<Set>], warnings: &mut Vec<St
     let training = count(Set::Training);
     let empty = with(&training, 0);
     if !empty.is_empty() {
+        // Of photos that are the same within the training set, one stays: these are in another set, too.
+        let is_elsewhere = |skipped: &&Skipped| {
+            let class = skipped.label.map(|label| &dataset.classes[label]);
+            skipped.reason == "duplicate" && class.is_some_and(|class| empty.contains(class))
+        };
+        let elsewhere =
+            skipped.iter().filter(is_elsewhere).filter(|skipped| skipped.set == Some(Set::Training)).count();
+        if elsewhere > 0 {
+            let message = format!(
+                "every photo to train on of {} is a photo of the test or validation set, too ({elsewhere} in all)",
+                quoted(&empty)
+            );
+            return Err(Error::new(ErrorKind::Dataset, message).with_hint(
+                "take other photos for the test set: a figure on photos that were learned from says nothing",
+            ));
+        }
         let message = format!("no photo to train on is left of {}", quoted(&empty));
         return Err(Error::new(ErrorKind::Dataset, message)
             .with_hint("`topwork check` lists the files that are skipped, with the reasons; identical photos of the test set count as \

@@ -51,6 +51,15 @@ pub fn read(table: &Path) -> Result<Dataset> {
     let mut dataset = collect(table, rows, classes)?;
     dataset.warnings.extend(warnings);
     dataset.notes.extend(notes);
+    let nothing = |class: &&String| ["none", "empty", "background"].contains(&class.to_lowercase().as_str());
+    let nothing: Vec<String> = dataset.classes.iter().filter(nothing).cloned().collect();
+    if !nothing.is_empty() {
+        let classes = if nothing.len() == 1 { "a class like any other" } else { "classes like any other" };
+        dataset.notes.push(format!(
+            "taken as {classes}: {}; leave a label blank where nobody knows it",
+            quoted(&nothing)
+        ));
+    }
     Ok(dataset)
 }
 
