@@ -30,6 +30,14 @@ struct Layout {
     notes: Vec<String>,
 }
 
+impl Layout {
+    /// Classes in one folder, and nothing beside it.
+    fn of_one(folder: SetFolder) -> Layout {
+        let (above, ignored, unused, notes) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
+        Layout { sets: vec![folder], above, ignored, unused, notes }
+    }
+}
+
 /// Reads the photos to train on.
 ///
 /// `root` holds class folders; or folders for the sets (`train`, `training_set`, `val`, `testing`, …, see
@@ -70,14 +78,8 @@ pub fn read(root: &Path) -> Result<Dataset> {
     if training.set.is_none() {
         check_for_sets_below(root, &read)?;
     }
-    let beside: Vec<String> = dataset
-        .ignored
-        .iter()
-        .filter(|ignored| ignored.reason == "beside-sets" && layout.unused.contains(&ignored.name))
-        .map(|ignored| ignored.name.clone())
-        .collect();
-    if !beside.is_empty() {
-        dataset.warnings.push(format!("not used: {} beside the sets", quoted(&beside)));
+    if !layout.unused.is_empty() {
+        dataset.warnings.push(format!("not used: {} beside the sets", quoted(&layout.unused)));
     }
     let lost = dataset
         .ignored
@@ -223,13 +225,7 @@ fn understand(root: &Path, known: &[String]) -> Result<Layout> {
             Some(layout) => Some(layout),
             None if inner.iter().filter(|entry| is_folder(entry)).count() >= 2 => {
                 let folder = SetFolder { set: None, path: only.path.clone(), name: inner_name.clone() };
-                Some(Layout {
-                    sets: vec![folder],
-                    above: Vec::new(),
-                    ignored: Vec::new(),
-                    unused: Vec::new(),
-                    notes: Vec::new(),
-                })
+                Some(Layout::of_one(folder))
             }
             None => None,
         };
@@ -244,13 +240,7 @@ fn understand(root: &Path, known: &[String]) -> Result<Layout> {
         return Err(no_class_folders(root));
     }
     let folder = SetFolder { set: None, path: root.to_path_buf(), name: String::new() };
-    Ok(Layout {
-        sets: vec![folder],
-        above: Vec::new(),
-        ignored: Vec::new(),
-        unused: Vec::new(),
-        notes: Vec::new(),
-    })
+    Ok(Layout::of_one(folder))
 }
 
 /// The sets that a folder holds, where it holds sets: all its folders are called like sets, or at least two are and

@@ -559,8 +559,9 @@ fn row(
     line: u64,
 ) -> Result<Row> {
     let mut filename = fields[columns.filename];
-    if std::fs::symlink_metadata(root.join(located(root, filename))).is_err() {
-        filename = filename.trim_ascii();
+    let trimmed = filename.trim_ascii();
+    if trimmed != filename && std::fs::symlink_metadata(root.join(located(root, filename))).is_err() {
+        filename = trimmed;
     }
     if filename.trim_ascii().is_empty() {
         return Err(refused(table, line, "the file name is empty"));
