@@ -214,6 +214,74 @@ fn a_file_cut_off_anywhere_is_refused_or_whole() {
     assert!(failures.is_empty(), "{}:\n{}", failures.len(), failures.join("\n"));
 }
 
+/// The segments of a JPEG before its first scan: marker, beginning, end.
+fn segments(bytes: &[u8]) -> Vec<(u8, usize, usize)> {
+    let mut at = 2;
+    std::iter::from_fn(|| {
+        let [0xff, marker, high, low] = *bytes.get(at..at + 4)? else { return None };
+        let start = at;
+        at += 2 + usize::from(u16::from_be_bytes([high, low]));
+        (marker != 0xda).then_some((marker, start, at))
+    })
+    .collect()
+}
+
+#[test]
+fn a_jpeg_cut_before_its_end_marker_is_truncated_in_every_size() {
+    let (mut failures, mut cuts) = (Vec::new(), 0);
+    for (name, _, height, ..) in cases().into_iter().filter(|(name, ..)| name.ends_with(".jpg")) {
+        let bytes = file(&name);
+        let last_of = |marker| bytes.windows(2).rposition(|pair| pair == [0xff, marker]);
+        let (Some(scan), Some(end)) = (last_of(0xda), last_of(0xd9)) else { continue };
+        let data = scan + 2 + usize::from(u16::from_be_bytes([bytes[scan + 2], bytes[scan + 3]]));
+        let frame = segments(&bytes).into_iter().find(|(marker, ..)| [0xc0, 0xc1, 0xc2].contains(marker));
+        let Some((_, frame, _)) = frame else { continue };
+        let taller = [&bytes[..frame + 5], &(height as u16 + 64).to_be_bytes(), &bytes[frame + 7..]].concat();
+        let whole = decoded(&bytes).unwrap();
+        let side = whole.width.min(whole.height);
+        for wanted in [u32::MAX, side / 15, 2 * side / 15] {
+            let decoded = |bytes: &[u8]| decode_for(bytes, &Limits::default(), wanted);
+            let whole = decoded(&bytes).unwrap();
+            for cut in data..end {
+                cuts += 1;
+                match decoded(&[&bytes[..cut], &[0xff, 0xd9]].concat()) {
+                    Ok(photo) if photo == whole => {}
+                    Err(error) if error.reason == Reason::Truncated => {}
+                    Ok(_) => failures.push(format!("{name}: other pixels from {cut} of {end} bytes")),
+                    Err(error) => failures.push(format!("{name}: {cut} of {end} bytes: {error}")),
+                }
+            }
+            match decoded(&taller) {
+                Err(error) if error.reason == Reason::Truncated => {}
+                outcome => failures.push(format!("{name}, taller: {:?}", outcome.err())),
+            }
+        }
+    }
+    assert!(failures.is_empty(), "{} of {cuts}:\n{}", failures.len(), failures.join("\n"));
+    assert!(cuts > 10_000, "{cuts} cuts");
+}
+
+/// As the frames of Motion JPEG come from cameras.
+#[test]
+fn a_jpeg_without_huffman_tables_is_decoded_with_the_standard_ones() {
+    let mut encoded = Vec::new();
+    let pixels: Vec<u8> = (0..64 * 48 * 3u32).map(|index| (index * index / 97) as u8).collect();
+    jpeg_encoder::Encoder::new(&mut encoded, 90)
+        .encode(&pixels, 64, 48, jpeg_encoder::ColorType::Rgb)
+        .unwrap();
+    let tables: Vec<_> = segments(&encoded).into_iter().filter(|(marker, ..)| *marker == 0xc4).collect();
+    assert!(!tables.is_empty());
+    for header in [&b""[..], b"\xff\xe0\0\x06AVI1"] {
+        let mut bare = encoded.clone();
+        tables.iter().rev().for_each(|(_, start, end)| drop(bare.drain(*start..*end)));
+        bare.splice(2..2, header.iter().copied());
+        for wanted in [u32::MAX, 48 / 15, 2 * 48 / 15] {
+            let decoded = |bytes: &[u8]| decode_for(bytes, &Limits::default(), wanted);
+            assert_eq!(decoded(&bare).unwrap(), decoded(&encoded).unwrap(), "{header:?}, {wanted}");
+        }
+    }
+}
+
 /// One verdict for each kind of file that is not decoded, whatever its name says.
 #[test]
 fn what_is_no_photo_is_refused_by_name() {

@@ -7,10 +7,11 @@
 
 mod colour;
 mod scaled;
+mod standard_tables;
 mod structure;
 
 use super::orientation::Orientation;
-use super::{Decoded, Limits, Photo, Unreadable, exif};
+use super::{Decoded, Limits, Photo, Reason, Unreadable, exif};
 use colour::Colour;
 use structure::Structure;
 use zune_core::bytestream::ZCursor;
@@ -25,8 +26,11 @@ const SPARE_EIGHTHS: u64 = 15;
 pub(super) const DECODING: &str =
     "JPEG to 1/8 or 1/4, the lowest coefficients, shorter side at least 15/8 of what is wanted";
 
-/// Bytes put behind a file that lacks its end marker: more than the blocks of a unit can take up.
-const PADDING: usize = 4_096;
+/// Bytes of ones put before the end marker: more than are read ahead.
+const ONES: usize = 64;
+
+/// The end marker.
+const END: [u8; 2] = [0xff, structure::EOI];
 
 pub(super) fn decode(bytes: &[u8], limits: &Limits, shorter: u32) -> Result<Decoded, Unreadable> {
     let structure = Structure::of(bytes)?;
@@ -44,14 +48,13 @@ pub(super) fn decode(bytes: &[u8], limits: &Limits, shorter: u32) -> Result<Deco
             "a baseline file whose colours come in scans of their own; open it in a photo program and save it again",
         ));
     }
+    if !structure.has_end && !structure.is_refined() {
+        return Err(Unreadable::truncated("the file ends within the picture"));
+    }
     if size < 8 {
         return Ok(Decoded { photo: scaled::decode(&structure, size, colour, limits)?, orientation });
     }
-    let pixels = if structure.has_end {
-        pixels(&structure.stream(&[]), colour)?
-    } else {
-        without_end(&structure, colour)?
-    };
+    let pixels = complete(&structure, colour, limits)?;
     Ok(Decoded { photo: Photo { width: structure.width, height: structure.height, pixels }, orientation })
 }
 
@@ -59,34 +62,24 @@ pub(super) fn decode(bytes: &[u8], limits: &Limits, shorter: u32) -> Result<Deco
 fn size_of_block(structure: &Structure, shorter: u32) -> u32 {
     let side = u64::from(structure.width.min(structure.height));
     let is_enough = |size: &u32| side * u64::from(*size) >= SPARE_EIGHTHS * u64::from(shorter);
-    // The frames of Motion JPEG may lack their Huffman tables, which zune-jpeg knows.
-    [1, 2].into_iter().find(is_enough).filter(|_| !structure.is_motion).unwrap_or(8)
+    [1, 2].into_iter().find(is_enough).unwrap_or(8)
 }
 
-/// The pixels of a file without its end marker, if they do not depend on what would have come: they must be the
-/// same with different noise behind it.
-fn without_end(structure: &Structure, colour: Colour) -> Result<Vec<u8>, Unreadable> {
-    let truncated = || Unreadable::truncated("the file ends within the picture");
-    if !structure.is_refined() {
-        return Err(truncated());
-    }
-    let first = pixels(&structure.stream(&[]), colour).map_err(|_| truncated())?;
-    for prefix in 0..8 {
-        if pixels(&structure.stream(&noise(prefix)), colour).ok().as_ref() != Some(&first) {
-            return Err(truncated());
+/// The pixels of a file, if all of them are there. zune-jpeg takes zeros for what is missing before a marker, but no table
+/// has a code of ones alone, so that it fails where it needs a code behind the data.
+fn complete(structure: &Structure, colour: Colour, limits: &Limits) -> Result<Vec<u8>, Unreadable> {
+    // Refinements take ones for what they are.
+    if !structure.is_progressive {
+        let ending = [&[0xff, 0].repeat(ONES)[..], &END].concat();
+        if let Ok(pixels) = pixels(&structure.stream(&ending), colour) {
+            return Ok(pixels);
         }
     }
-    Ok(first)
-}
-
-/// Noise that starts with these three bits: whatever the decoder expects next, most of the eight are something
-/// else. No byte of it starts a marker.
-fn noise(prefix: u8) -> Vec<u8> {
-    let next = |state: &u32| Some(state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223));
-    let states = std::iter::successors(Some(u32::from(prefix) + 1), next).skip(4);
-    let mut bytes: Vec<u8> = states.take(PADDING).map(|state| ((state >> 24) as u8).min(0xfe)).collect();
-    bytes[0] = prefix << 5 | bytes[0] & 0x1e;
-    bytes
+    // Where that says nothing, the decoder of our own knows: it counts the bits that are there.
+    match scaled::decode(structure, 1, colour, limits) {
+        Err(error) if error.reason == Reason::Truncated || !structure.has_end => Err(error),
+        _ => pixels(&structure.stream(&END), colour),
+    }
 }
 
 fn pixels(stream: &[u8], colour: Colour) -> Result<Vec<u8>, Unreadable> {
@@ -151,7 +144,7 @@ mod tests {
         for path in small.iter().chain(&photos) {
             let bytes = std::fs::read(path).unwrap();
             let Ok(structure) = Structure::of(&bytes) else { continue };
-            let (stream, colour) = (structure.stream(&[]), Colour::of(&structure).unwrap());
+            let (stream, colour) = (structure.stream(&END), Colour::of(&structure).unwrap());
             let plain = DecoderOptions::default().set_use_unsafe(false);
             assert!(pixels_with(plain, &stream, colour) == pixels(&stream, colour), "{}", path.display());
         }

@@ -5,11 +5,12 @@
 //! not.
 
 use super::super::Unreadable;
+use super::standard_tables::STANDARD_TABLES;
 use std::borrow::Cow;
 use std::io::BufRead;
 
 const SOI: u8 = 0xd8;
-const EOI: u8 = 0xd9;
+pub(super) const EOI: u8 = 0xd9;
 pub(super) const SOS: u8 = 0xda;
 pub(super) const DQT: u8 = 0xdb;
 pub(super) const DHT: u8 = 0xc4;
@@ -32,8 +33,6 @@ pub(super) struct Structure<'a> {
     pub(super) exif: Option<&'a [u8]>,
     /// The end marker is there.
     pub(super) has_end: bool,
-    /// A marker of Motion JPEG, whose frames may leave out their Huffman tables.
-    pub(super) is_motion: bool,
     /// What decoding needs, in the order of the file.
     pub(super) parts: Vec<Part<'a>>,
     /// Bytes of all scans.
@@ -96,7 +95,6 @@ impl<'a> Structure<'a> {
             adobe_transform: None,
             exif: None,
             has_end: false,
-            is_motion: false,
             parts: Vec::new(),
             data: 0,
         };
@@ -130,16 +128,49 @@ impl<'a> Structure<'a> {
                 Unreadable::truncated(format!("the file ends before the {found}"))
             });
         }
+        structure.complete_tables();
         Ok(structure)
     }
 
-    /// The parts as one stream, with `padding` behind the last scan.
-    pub(super) fn stream(&self, padding: &[u8]) -> Vec<u8> {
+    /// Puts the standard Huffman tables before all else if the first scan needs one that was not defined: the frames of
+    /// Motion JPEG leave them out. `jdhuff.c` of libjpeg-turbo does the same.
+    fn complete_tables(&mut self) {
+        let mut defined = [[false; 16]; 2];
+        for part in &self.parts {
+            match part {
+                Part::Segment(DHT, segment) => {
+                    let mut rest = &segment[..];
+                    while let [kind, counts @ ..] = rest {
+                        if let Some(defined) = defined.get_mut(usize::from(kind >> 4)) {
+                            defined[usize::from(kind & 15)] = true;
+                        }
+                        let symbols: usize = counts.iter().take(16).map(|count| usize::from(*count)).sum();
+                        rest = counts.get(16 + symbols..).unwrap_or_default();
+                    }
+                }
+                Part::Data(_) => break,
+                Part::Segment(..) => {}
+            }
+        }
+        let is_defined = |(first, others): &(u8, u8)| {
+            let needs =
+                |class: usize| !self.is_progressive || (class == 0) == (self.scans[0].spectrum.0 == 0);
+            [(0, first), (1, others)]
+                .into_iter()
+                .all(|(class, place)| !needs(class) || defined[class][usize::from(*place)])
+        };
+        if !self.scans[0].tables.iter().all(is_defined) {
+            self.parts.insert(0, Part::Segment(DHT, STANDARD_TABLES.into()));
+        }
+    }
+
+    /// The parts as one stream, with `ending` behind the last scan.
+    pub(super) fn stream(&self, ending: &[u8]) -> Vec<u8> {
         let length = |part: &Part| match part {
             Part::Segment(_, segment) => 4 + segment.len(),
             Part::Data(data) => data.len(),
         };
-        let mut stream = Vec::with_capacity(self.parts.iter().map(length).sum::<usize>() + padding.len() + 4);
+        let mut stream = Vec::with_capacity(self.parts.iter().map(length).sum::<usize>() + ending.len() + 2);
         stream.extend_from_slice(&[0xff, SOI]);
         for part in &self.parts {
             match part {
@@ -151,8 +182,7 @@ impl<'a> Structure<'a> {
                 Part::Data(data) => stream.extend_from_slice(data),
             }
         }
-        stream.extend_from_slice(padding);
-        stream.extend_from_slice(&[0xff, EOI]);
+        stream.extend_from_slice(ending);
         stream
     }
 
@@ -225,10 +255,6 @@ impl<'a> Structure<'a> {
             0xc9 | 0xca | 0xcc => return Err(Unreadable::unsupported("arithmetic coding")),
             SOS => self.take_scan(segment)?,
             0xe0 if segment.starts_with(b"JFIF\0") && self.scans.is_empty() => self.has_jfif = true,
-            0xe0 if segment.starts_with(b"AVI1\0") => {
-                self.is_motion = true;
-                self.parts.push(Part::Segment(marker, segment.into()));
-            }
             0xe1 if segment.starts_with(b"Exif\0\0") && self.exif.is_none() => self.exif = Some(segment),
             0xee if segment.starts_with(b"Adobe") && segment.len() >= 12 && self.scans.is_empty() => {
                 self.adobe_transform = Some(segment[11]);

@@ -103,9 +103,16 @@ impl<'a> Bits<'a> {
     #[inline(always)]
     pub(super) fn check_end(&self) -> Result<(), Unreadable> {
         if self.padding > self.count {
-            return Err(Unreadable::truncated("the data ends within the picture"));
+            return Err(ended());
         }
         Ok(())
+    }
+
+    /// Why decoding failed here: behind the end, or so close to it that a code may reach beyond, nothing is decoded rightly.
+    #[cold]
+    pub(super) fn reason(&self, error: Unreadable) -> Unreadable {
+        const LONGEST_CODE: u32 = 16;
+        if self.padding > 0 && self.count < self.padding + LONGEST_CODE { ended() } else { error }
     }
 
     /// Goes behind the next restart marker, which must be number `expected`; what is left before it is skipped.
@@ -127,6 +134,10 @@ impl<'a> Bits<'a> {
         }
         Err(Unreadable::truncated("the data ends before a restart marker"))
     }
+}
+
+fn ended() -> Unreadable {
+    Unreadable::truncated("the data ends within the picture")
 }
 
 /// Whether a byte of the word is 0xff.

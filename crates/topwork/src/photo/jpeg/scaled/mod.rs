@@ -25,9 +25,6 @@ pub(super) fn decode(
     colour: Colour,
     limits: &Limits,
 ) -> Result<Photo, Unreadable> {
-    if !structure.has_end && !structure.is_refined() {
-        return Err(Unreadable::truncated("the file ends within the picture"));
-    }
     let mut components = Component::all(structure, size as usize);
     let (width, height) = ((structure.width * size).div_ceil(8), (structure.height * size).div_ceil(8));
     let planes: u64 = components.iter().map(|component| component.bytes(structure.is_progressive)).sum();

@@ -97,14 +97,16 @@ pub(super) fn decode(
             for (index, place) in scan.components.iter().enumerate() {
                 let component = &mut components[*place];
                 if alone {
-                    decoder.block(&step, index, component, (column, row))?;
+                    let decoded = decoder.block(&step, index, component, (column, row));
+                    decoded.map_err(|error| decoder.bits.reason(error))?;
                     continue;
                 }
                 let (width, height) = component.unit;
                 for y in 0..height {
                     for x in 0..width {
                         let block = (column * width + x, row * height + y);
-                        decoder.block(&step, index, component, block)?;
+                        let decoded = decoder.block(&step, index, component, block);
+                        decoded.map_err(|error| decoder.bits.reason(error))?;
                     }
                 }
             }
@@ -177,18 +179,32 @@ impl Decoder<'_> {
         component: &mut Component,
         block: (usize, usize),
     ) -> Result<(), Unreadable> {
+        // A copy stays in registers.
+        let mut bits = self.bits;
+        let decoded = self.whole_from(&mut bits, index, component, block);
+        self.bits = bits;
+        decoded
+    }
+
+    #[inline(always)]
+    fn whole_from(
+        &self,
+        bits: &mut Bits,
+        index: usize,
+        component: &mut Component,
+        block: (usize, usize),
+    ) -> Result<(), Unreadable> {
         let ScanTables { first: Some(first), others: Some(others), runs: Some(runs) } = &self.tables[index]
         else {
             return Ok(());
         };
         let steps = component.steps.as_ref().unwrap_or(&[0; MOST_KEPT]);
-        let mut bits = self.bits;
-        component.predicted = component.predicted.wrapping_add(first.difference(&mut bits)?);
+        component.predicted = component.predicted.wrapping_add(first.difference(bits)?);
         let dc = component.predicted.wrapping_mul(steps[0]);
         let mut coefficients = [0; MOST_KEPT];
         let (mut next, mut is_flat) = (1, true);
         while next <= component.last {
-            let code = others.peek(&mut bits)?;
+            let code = others.peek(bits)?;
             let size = u32::from(code.symbol & 15);
             next += usize::from(code.step);
             let place = *component.places.get(next.wrapping_sub(1)).unwrap_or(&NOT_KEPT);
@@ -202,8 +218,7 @@ impl Decoder<'_> {
             is_flat = false;
         }
         // What is too fine is passed over.
-        let next = runs.pass(others, &mut bits, next)?;
-        self.bits = bits;
+        let next = runs.pass(others, bits, next)?;
         if next > 64 && next < usize::from(Code::END) {
             return Err(beyond());
         }
