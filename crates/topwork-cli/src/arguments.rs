@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
 use topwork::Precision;
+use topwork::photo::SampleRange;
 
 /// Turns a folder of photos into an image classifier that one can trust.
 #[derive(Parser)]
@@ -122,6 +123,9 @@ pub(crate) struct Train {
     /// Dense layers: first learning rate
     #[arg(long, default_value_t = 0.001, value_parser = positive)]
     pub(crate) learning_rate: f64,
+    /// Values of 16-bit photos that become black and white [default: 0 and the bits that the photos use]
+    #[arg(long, value_name = "BLACK,WHITE", value_parser = level)]
+    pub(crate) level: Option<SampleRange>,
     /// Share of files that may be skipped before the exit status says so (3)
     #[arg(long, value_name = "SHARE", default_value = "10%", value_parser = share_or_percent)]
     pub(crate) max_skipped: f64,
@@ -195,6 +199,9 @@ pub(crate) struct Check {
     /// Photos of the test set, where DATA does not hold one
     #[arg(long, value_name = "DATA")]
     pub(crate) test: Option<PathBuf>,
+    /// Values of 16-bit photos that become black and white [default: 0 and the bits that the photos use]
+    #[arg(long, value_name = "BLACK,WHITE", value_parser = level)]
+    pub(crate) level: Option<SampleRange>,
     /// Share of files that may be unusable before the exit status says so (3)
     #[arg(long, value_name = "SHARE", default_value = "10%", value_parser = share_or_percent)]
     pub(crate) max_skipped: f64,
@@ -497,6 +504,14 @@ fn head(text: &str) -> Result<HeadChoice, String> {
     }
 }
 
+fn level(text: &str) -> Result<SampleRange, String> {
+    let numbers = text.split_once(',').map(|(black, white)| (black.trim().parse(), white.trim().parse()));
+    match numbers {
+        Some((Ok(black), Ok(white))) if black < white => Ok(SampleRange::Between(black, white)),
+        _ => Err("expected two values from 0 to 65535, the smaller first, like 500,4000".to_owned()),
+    }
+}
+
 fn share(text: &str) -> Result<f64, String> {
     match text.parse::<f64>() {
         Ok(share) if (0.0..1.0).contains(&share) => Ok(share),
@@ -565,6 +580,8 @@ mod tests {
         assert!(share_or_percent("11").is_err() && share_or_percent("NaN").is_err());
         assert!(share("1").is_err() && share("-0.1").is_err() && share("0").is_ok());
         assert!(seconds("0").is_err() && seconds("3601").is_err() && seconds("0.5") == Ok(0.5));
+        assert_eq!(level("500,4000"), Ok(SampleRange::Between(500, 4_000)));
+        assert!(level("5").is_err() && level("9,9").is_err() && level("0,65536").is_err());
         assert!(positive("0").is_err() && positive("inf").is_err());
     }
 }

@@ -10,6 +10,7 @@ use topwork::features::extract::{Extraction, Run};
 use topwork::features::store::{self, Store};
 use topwork::features::{self, CALIBRATION_PHOTOS};
 use topwork::network::Ranges;
+use topwork::photo::SampleRange;
 use topwork::weights::Cache;
 use topwork::{Error, ErrorKind, Extractor, Isa, Precision, Weights};
 
@@ -82,6 +83,28 @@ pub(crate) fn extract(
     work: &Work,
     terminal: Terminal,
 ) -> Result<Extraction, Failure> {
+    with_store(paths.len(), work, terminal, |store, run| extractor.extract(paths, store, run))
+}
+
+/// The same where the photos at these places choose how those of 16 bits are read.
+pub(crate) fn extract_choosing(
+    extractor: Extractor,
+    paths: &[impl AsRef<Path> + Sync],
+    choosing: &[usize],
+    work: &Work,
+    terminal: Terminal,
+) -> Result<(Extractor, Extraction), Failure> {
+    with_store(paths.len(), work, terminal, |store, run| {
+        extractor.extract_choosing(paths, choosing, store, run)
+    })
+}
+
+fn with_store<T>(
+    photos: usize,
+    work: &Work,
+    terminal: Terminal,
+    extract: impl FnOnce(&Store, &Run) -> topwork::Result<T>,
+) -> Result<T, Failure> {
     let folder = match (&work.store, work.no_store) {
         (_, true) => None,
         (Some(folder), false) => Some(folder.clone()),
@@ -95,13 +118,13 @@ pub(crate) fn extract(
         terminal.warn(note);
     }
     let extraction = {
-        let progress = terminal.progress("photos", paths.len());
+        let progress = terminal.progress("photos", photos);
         let run = Run {
             threads: work.threads.map_or(0, usize::from),
             progress: &|now| progress.set(now.done),
             stop: interrupt::flag(),
         };
-        extractor.extract(paths, &store, &run)
+        extract(&store, &run)
     };
     for note in store.close().iter().skip(said.len()) {
         terminal.warn(note);
@@ -113,6 +136,23 @@ pub(crate) fn extract(
         ));
     }
     Ok(extraction?)
+}
+
+/// How photos of 16 bits are read, where there are some and they do not simply use all bits.
+pub(crate) fn range_note(range: SampleRange, photos: usize) -> Option<String> {
+    let photos = counted(photos, "photo");
+    let values = match range {
+        SampleRange::Bits(16) | SampleRange::Declared => return None,
+        SampleRange::Bits(bits) => format!("use {bits} of them: 0 is black, {} white", (1u32 << bits) - 1),
+        SampleRange::Between(black, white) => format!("are read from {black} (black) to {white} (white)"),
+        other => format!("are read as {other:?}"),
+    };
+    Some(format!("{photos} of 16 bits {values}"))
+}
+
+/// How many of these photos have samples of 16 bits.
+pub(crate) fn of_sixteen_bits(extraction: &Extraction) -> usize {
+    extraction.facts.iter().filter(|facts| facts.samples.is_some()).count()
 }
 
 /// Seconds of each stage of a command, in their order.

@@ -51,6 +51,88 @@ fn check_shows_the_files_that_keep_training_from_starting() {
     assert!(run.stderr.contains("no photo to train on"), "{}", run.stderr);
 }
 
+/// A grey PNM of 16 bits whose values use the lowest `bits`.
+fn grey_of_sixteen_bits(seed: u32, bits: u32) -> Vec<u8> {
+    let mut bytes = b"P5 40 30 65535\n".to_vec();
+    let value =
+        |at: u32| (at.wrapping_mul(2_654_435_761).wrapping_add(seed * 31_337) >> 9) & ((1 << bits) - 1);
+    bytes.extend((0..1_200).flat_map(|at| (value(at) as u16).to_be_bytes()));
+    bytes
+}
+
+#[test]
+fn photos_of_16_bits_are_read_in_the_range_that_they_use() {
+    let place = Place::new();
+    for seed in 0..12 {
+        let class = ["a", "b"][seed as usize % 2];
+        place.write(&format!("photos/{class}/{seed}.pgm"), &grey_of_sixteen_bits(seed, 12));
+    }
+    let run = place.run(&["check", "photos"]).expect(0);
+    assert!(
+        run.stdout.contains("12 photos of 16 bits use 12 of them: 0 is black, 4095 white"),
+        "{}",
+        run.stdout
+    );
+    assert!(!run.stdout.contains("nearly black"), "{}", run.stdout);
+    let run = place.run(&["train", "photos"]).expect(0);
+    assert!(run.stderr.contains("use 12 of them"), "{}", run.stderr);
+    assert!(!run.stderr.contains("nearly black"), "{}", run.stderr);
+
+    let (level, out) = ("0,65535", "dark");
+    let run = place.run(&["check", "photos", "--level", level]).expect(0);
+    assert!(
+        run.stdout.contains("warning: 12 of 12 photos are nearly black, such as \"a/0.pgm\""),
+        "{}",
+        run.stdout
+    );
+    let run = place.run(&["train", "photos", "--level", level, "--out", out]).expect(0);
+    assert!(run.stderr.contains("12 of 12 photos are nearly black"), "{}", run.stderr);
+    assert!(place.read("dark/report.html").contains("nearly black"));
+    let run = place.run(&["train", "photos", "--level", "9"]).expect(2);
+    assert!(run.stderr.contains("like 500,4000"), "{}", run.stderr);
+
+    // The model keeps its range: a photo of 8 bits with the upper ones gets the same answer.
+    let photo = grey_of_sixteen_bits(99, 12);
+    let (header, samples) = photo.split_at(15);
+    let mut eight = String::from_utf8_lossy(header).replace("65535", "255").into_bytes();
+    eight.extend(samples.as_chunks::<2>().0.iter().map(|pair| (u16::from_be_bytes(*pair) >> 4) as u8));
+    place.write("sixteen.pgm", &photo);
+    place.write("eight.pgm", &eight);
+    let answers = |model: &str| {
+        let run = place.run(&["predict", "--model", model, "--format", "csv", "sixteen.pgm", "eight.pgm"]);
+        let answer = |name: &str| {
+            let lines = run.stdout.lines().filter(|line| line.starts_with(name));
+            lines.map(|line| line.trim_start_matches(name).to_owned()).collect::<Vec<_>>()
+        };
+        (answer("sixteen.pgm"), answer("eight.pgm"))
+    };
+    let (sixteen, eight) = answers("topwork-run");
+    assert!(sixteen.len() == 2 && sixteen == eight, "{sixteen:?} {eight:?}");
+    let (sixteen, eight) = answers("dark");
+    assert_ne!(sixteen, eight);
+}
+
+#[test]
+fn many_photos_of_one_colour_are_worth_a_warning() {
+    let place = Place::new();
+    place.photos("photos", &["a", "b"], 30, 0);
+    for number in 0..9 {
+        let mut photo = b"P6 30 30 255\n".to_vec();
+        photo.extend((0..900).flat_map(|at| [200 + at as u8 % 3, 90, number]));
+        place.write(&format!("photos/b/grey{number}.ppm"), &photo);
+    }
+    let warning =
+        "9 of 69 photos are of one colour, such as \"b/grey0.ppm\", \"b/grey1.ppm\", \"b/grey2.ppm\"";
+    let run = place.run(&["check", "photos"]).expect(0);
+    assert!(run.stdout.contains(warning), "{}", run.stdout);
+    place.run(&["train", "photos"]).expect(0);
+    // The features come from the store now, and what is known with them.
+    let run = place.run(&["train", "photos", "--out", "again"]).expect(0);
+    assert!(run.stderr.contains(warning), "{}", run.stderr);
+    let run = place.run(&["evaluate", "--model", "again", "photos"]).expect(0);
+    assert!(run.stderr.contains(warning), "{}", run.stderr);
+}
+
 #[test]
 fn messages_that_nobody_reads_stop_nothing() {
     let place = Place::new();

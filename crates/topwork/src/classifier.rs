@@ -16,7 +16,7 @@ use crate::features::extract::Seconds;
 use crate::features::{Extractor, Features, Tap, inputs};
 use crate::head::{Head, Linear, NamedTensor};
 use crate::network::{Precision, Ranges};
-use crate::photo::Unreadable;
+use crate::photo::{SampleRange, Unreadable};
 use crate::preprocess::Preprocess;
 use crate::report::write_whole;
 use topwork_kernels::Isa;
@@ -68,6 +68,9 @@ pub struct Record {
     /// What the head takes of the map in the middle of the network; nothing, if that is absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub tap: Option<Tap>,
+    /// How samples of 16 bits are read; as each file declares, if that is absent.
+    #[serde(default, skip_serializing_if = "SampleRange::is_declared")]
+    pub samples: SampleRange,
     /// What the classifier was trained with.
     pub settings: serde_json::Value,
 }
@@ -165,8 +168,10 @@ impl Classifier {
             let error = Error::new(ErrorKind::Model, message).with_source(error);
             hint.into_iter().fold(error, Error::with_hint)
         })?;
+        record.samples.check()?;
         let extractor =
             if record.tap.is_some() { Extractor::with_tap(backbone) } else { Extractor::new(backbone) };
+        let extractor = extractor.in_range(record.samples);
         if record.ranges != ranges_digest(&extractor) {
             let message = format!(
                 "the model was trained with other ranges of int8: expected {:?}, found {:?}",
@@ -280,6 +285,7 @@ fn record(extractor: &Extractor, classes: Vec<String>, settings: serde_json::Val
         ranges: ranges_digest(extractor),
         calibration: extractor.backbone().ranges.clone().filter(|_| !extractor.backbone().is_embedded()),
         tap: None,
+        samples: extractor.range(),
         settings,
     }
 }

@@ -4,19 +4,20 @@ use std::io::Write;
 
 use topwork::dataset::split::{Conflicts, Rule, Split, split};
 use topwork::dataset::{Set, name};
-use topwork::features::extract::{Run, Steps, extract};
+use topwork::features::extract::{Run, Steps, choose_range, extract};
 use topwork::features::store::Store;
+use topwork::features::{Facts, look_warnings};
 use topwork::network::Layout;
 use topwork::photo::{self, Limits};
 use topwork::{DEFAULT_BACKBONE, ErrorKind, backbone};
 
 use crate::arguments::Check;
-use crate::commands::train::{list, paths};
+use crate::commands::train::{list, paths, training_places};
 use crate::failure::{Failure, Outcome};
 use crate::interrupt;
 use crate::results::Skips;
 use crate::terminal::Terminal;
-use crate::work::counted;
+use crate::work::{counted, of_sixteen_bits, range_note};
 
 /// How many names of each kind are shown.
 const SHOWN: usize = 20;
@@ -27,23 +28,28 @@ pub(crate) fn run(arguments: &Check) -> Result<Outcome, Failure> {
     let limits = Limits::default();
     // Large photos are decoded no larger than training wants them.
     let shorter = backbone::row(DEFAULT_BACKBONE)?.preprocess()?.shorter();
-    let extraction = {
-        let progress = terminal.progress("photos", dataset.samples.len());
+    let mut range = arguments.level.unwrap_or_default();
+    let extraction = choose_range(&paths(&dataset), &training_places(&dataset), range, |paths, chosen| {
+        range = chosen;
+        let progress = terminal.progress("photos", paths.len());
         // The same line as training, up to the pixels: features of width 0 need no network.
         let steps = Steps {
-            identity: [0; 32],
+            identity: &|_| [0; 32],
             layout: &Layout::plain(0, 0),
             read: &|path| photo::read(path, &limits),
             workspace: &|| (),
-            features: &|bytes, (), _, _| photo::decode_for(bytes, &limits, shorter).map(drop),
+            features: &|bytes, (), _, _| {
+                let (photo, samples) = photo::decode_in_range(bytes, &limits, shorter, chosen)?;
+                Ok(Facts::of(&photo, samples))
+            },
         };
         let run = Run {
             threads: arguments.threads.map_or(0, usize::from),
             progress: &|now| progress.set(now.done),
             stop: interrupt::flag(),
         };
-        extract(&paths(&dataset), &steps, &Store::none(), &run)?
-    };
+        extract(paths, &steps, &Store::none(), &run)
+    })?;
     let digests = extraction.usable_digests();
     // What keeps training from starting is said at the end: the counts and the skipped files explain it.
     let (split, problem) = match split(&dataset, &digests, Rule::AllTrain, Conflicts::Skip) {
@@ -82,7 +88,10 @@ pub(crate) fn run(arguments: &Check) -> Result<Outcome, Failure> {
     for note in dataset.notes.iter().chain(&split.notes) {
         writeln!(out, "note: {note}")?;
     }
-    for warning in &split.warnings {
+    if let Some(note) = range_note(range, of_sixteen_bits(&extraction)) {
+        writeln!(out, "note: {note}")?;
+    }
+    for warning in split.warnings.iter().chain(&look_warnings(&dataset, &extraction)) {
         writeln!(out, "warning: {warning}")?;
     }
     let conflicts = skips.files().iter().filter(|file| file.reason == "conflict").count();

@@ -51,6 +51,7 @@ pub(crate) fn run(arguments: &Demo) -> Result<Outcome, Failure> {
         precision: None,
         backbone: None,
         features: None,
+        level: None,
         epochs: None,
         batch_size: None,
         learning_rate: 0.001,

@@ -3,6 +3,7 @@
 use topwork::Classifier;
 use topwork::dataset::split::{Rule, split};
 use topwork::dataset::{self, Set};
+use topwork::features::look_warnings;
 
 use crate::arguments::Evaluate;
 use crate::commands::train::{conflicts, paths, row_of};
@@ -44,6 +45,7 @@ pub(crate) fn run(arguments: &Evaluate) -> Result<Outcome, Failure> {
 
     let mut notes = dataset.warnings.clone();
     notes.extend(split.warnings.iter().cloned());
+    notes.extend(look_warnings(&dataset, &extraction));
     for note in &notes {
         terminal.warn(note);
     }

@@ -10,6 +10,7 @@ use serde_json::json;
 use topwork::dataset::split::{Conflicts, Rule, Split, split};
 use topwork::dataset::{self, Dataset, Set};
 use topwork::features::extract::Extraction;
+use topwork::features::look_warnings;
 use topwork::train::{ClassWeight, Examples, LinearChoice};
 use topwork::{Classifier, Error, ErrorKind, Extractor, backbone};
 
@@ -54,7 +55,17 @@ pub(crate) fn train(arguments: &Train) -> Result<(Outcome, std::path::PathBuf), 
     stopwatch.stage("network");
 
     let folder = RunFolder::reserve(&arguments.out)?;
-    let extraction = work::extract(&extractor, &paths(&dataset), &arguments.work, terminal)?;
+    let extractor = extractor.in_range(arguments.level.unwrap_or_default());
+    let (extractor, extraction) = work::extract_choosing(
+        extractor,
+        &paths(&dataset),
+        &training_places(&dataset),
+        &arguments.work,
+        terminal,
+    )?;
+    if let Some(note) = work::range_note(extractor.range(), work::of_sixteen_bits(&extraction)) {
+        terminal.say(format!("note: {note}"));
+    }
     stopwatch.stage("features");
 
     let split = split_photos(arguments, &recipe, &dataset, &extraction, terminal)?;
@@ -86,6 +97,7 @@ pub(crate) fn train(arguments: &Train) -> Result<(Outcome, std::path::PathBuf), 
     let smallest = smallest_class(&dataset, &split);
     let mut notes = notes(&dataset, &split, &results, smallest);
     notes.extend(trained.choice.as_ref().and_then(choice_note));
+    notes.extend(look_warnings(&dataset, &extraction));
     for note in notes.iter().filter(|note| !dataset.warnings.contains(note)) {
         terminal.warn(note);
     }
@@ -157,10 +169,14 @@ pub(crate) fn paths(dataset: &Dataset) -> Vec<&Path> {
     dataset.samples.iter().map(|sample| sample.path.as_path()).collect()
 }
 
-/// The files that may be looked at before there is a split: those of no test set.
+/// The files that may be looked at before there is a split.
 fn training_paths(dataset: &Dataset) -> Vec<&Path> {
-    let samples = dataset.samples.iter().filter(|sample| sample.set != Some(Set::Test));
-    samples.map(|sample| sample.path.as_path()).collect()
+    training_places(dataset).into_iter().map(|index| dataset.samples[index].path.as_path()).collect()
+}
+
+/// The places of the photos that may choose something before there is a split: those of no test set.
+pub(crate) fn training_places(dataset: &Dataset) -> Vec<usize> {
+    (0..dataset.samples.len()).filter(|index| dataset.samples[*index].set != Some(Set::Test)).collect()
 }
 
 /// What identical photos in two classes are.

@@ -227,7 +227,7 @@ fn unknown_classes(unknown: &[String], classes: &[String], set: Set) -> Error {
 }
 
 /// Names for a message, quoted and safe for a terminal.
-fn quoted(names: &[String]) -> String {
+pub(crate) fn quoted(names: &[String]) -> String {
     let names: Vec<String> = names.iter().map(|name| format!("\"{}\"", name::visible(name))).collect();
     names.join(", ")
 }

@@ -3,11 +3,11 @@
 //! Whole photos per worker. Photos do not interact, so neither the number of threads nor the order of the files nor
 //! what the store knows can change a result. One bad photo never ends a run.
 
-use super::Features;
 use super::store::{Key, Mode, Row, Store};
+use super::{Facts, Features};
 use crate::error::{Error, ErrorKind, Result};
 use crate::network::Layout;
-use crate::photo::{Reason, Unreadable};
+use crate::photo::{Reason, SampleCounts, SampleRange, Unreadable};
 use std::collections::HashMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
@@ -22,21 +22,21 @@ pub const PHOTO_THREAD: &str = "topwork photo";
 
 /// The steps from a file to features, whose composition [`extract`] is. `W` is what a worker needs for itself.
 pub struct Steps<'a, W> {
-    /// Stands for everything that the features depend on but the photo.
-    pub identity: [u8; 32],
+    /// Stands for everything that the features of a photo with these bytes depend on besides them.
+    pub identity: &'a (dyn Fn(&[u8]) -> [u8; 32] + Sync),
     /// How the features of a photo are written.
     pub layout: &'a Layout,
     /// Reads a file, within limits and without blocking.
     pub read: &'a (dyn Fn(&Path) -> std::result::Result<Vec<u8>, Unreadable> + Sync),
     /// Makes the buffers of one worker.
     pub workspace: &'a (dyn Fn() -> W + Sync),
-    /// Bytes to a row of features; adds the seconds of decode, resize and network.
+    /// Bytes to a row of features, and what else is known; adds the seconds of decode, resize and network.
     pub features: &'a FeaturesStep<'a, W>,
 }
 
 /// See [`Steps::features`].
 pub type FeaturesStep<'a, W> =
-    dyn Fn(&[u8], &mut W, &mut Seconds, &mut [u8]) -> std::result::Result<(), Unreadable> + Sync + 'a;
+    dyn Fn(&[u8], &mut W, &mut Seconds, &mut [u8]) -> std::result::Result<Facts, Unreadable> + Sync + 'a;
 
 /// How a run is done; nothing here changes its result.
 pub struct Run<'a> {
@@ -105,6 +105,8 @@ pub struct Outcome {
 pub struct Extraction {
     /// One row for each different photo that could be used, in the order of their first files.
     pub features: Features,
+    /// What else is known of each of these photos.
+    pub facts: Vec<Facts>,
     /// One for each file, in the order given.
     pub photos: Vec<Outcome>,
     /// Counts and times.
@@ -120,10 +122,48 @@ impl Extraction {
         self.photos[index].row.as_ref().ok().map(|row| self.features.row(*row))
     }
 
+    /// What is known of a photo besides its features, by its place among the files given; `None` where it has none.
+    ///
+    /// # Panics
+    /// If the place is out of range.
+    pub fn facts_of(&self, index: usize) -> Option<Facts> {
+        self.photos[index].row.as_ref().ok().map(|row| self.facts[*row])
+    }
+
     /// The digests of the photos that have features, in the order given; `None` for the others.
     pub fn usable_digests(&self) -> Vec<Option<[u8; 32]>> {
         self.photos.iter().map(|photo| photo.digest.filter(|_| photo.row.is_ok())).collect()
     }
+}
+
+/// Extracts all these files with `pass`, which takes files and a range. Where no range is given and photos of 16 bits are among
+/// those at the places `choosing`, these choose the range for all, and the photos that it changes are extracted again.
+///
+/// # Errors
+/// Those of `pass`.
+pub fn choose_range(
+    paths: &[&Path],
+    choosing: &[usize],
+    given: SampleRange,
+    mut pass: impl FnMut(&[&Path], SampleRange) -> Result<Extraction>,
+) -> Result<Extraction> {
+    let mut extraction = pass(paths, given)?;
+    let samples = |index: usize| extraction.facts_of(index)?.samples;
+    let chosen = SampleRange::of_photos(choosing.iter().filter_map(|index| samples(*index)));
+    if !given.is_declared() || chosen.is_declared() {
+        return Ok(extraction);
+    }
+    let bits = |samples: SampleCounts| SampleRange::Bits(samples.declared.unwrap_or(16));
+    let is_changed = |index: &usize| samples(*index).is_some_and(|samples| bits(samples) != chosen);
+    let changed: Vec<usize> = (0..paths.len()).filter(is_changed).collect();
+    let again = pass(&changed.iter().map(|index| paths[*index]).collect::<Vec<_>>(), chosen)?;
+    for (place, photo) in changed.iter().zip(&again.photos) {
+        let (Ok(ours), Ok(theirs)) = (&extraction.photos[*place].row, &photo.row) else { continue };
+        extraction.features.bytes_mut(*ours).copy_from_slice(again.features.bytes(*theirs));
+        extraction.facts[*ours] = again.facts[*theirs];
+    }
+    extraction.progress.seconds.add(&again.progress.seconds);
+    Ok(extraction)
 }
 
 /// The features of all these files. Identical bytes are computed once, and nothing that the store knows.
@@ -140,12 +180,12 @@ pub fn extract<W>(
         0 => std::thread::available_parallelism().map_or(1, usize::from),
         threads => threads,
     };
-    let size = steps.layout.row_bytes();
+    let size = Facts::BYTES + steps.layout.row_bytes();
     let mut values = vec![0; paths.len() * size];
     let mut outcomes: Vec<Slot> = Vec::new();
     let progress = Mutex::new(Progress { total: paths.len(), ..Progress::default() });
     {
-        let mut rows = values.chunks_mut(size.max(1));
+        let mut rows = values.chunks_mut(size);
         let places = paths.iter().map(|_| Mutex::new((rows.next().unwrap_or_default(), Slot::Untouched)));
         let shared = Shared {
             steps,
@@ -190,7 +230,7 @@ pub fn extract<W>(
 enum Slot {
     Untouched,
     Unread(Unreadable),
-    /// Its row of the matrix is filled.
+    /// Its row of the matrix is filled: facts, then features.
     Filled([u8; 32]),
     Refused([u8; 32], Unreadable),
     /// The same bytes as a file that another worker has, or had.
@@ -279,15 +319,19 @@ fn one<W>(
     if first != index {
         return (Slot::Same(digest), Source::Known);
     }
-    let key = Key::new(&digest, &steps.identity);
+    let key = Key::new(&digest, &(steps.identity)(&bytes));
     match timed(&mut seconds.store, || shared.store.look_up(&key, row)) {
-        Some(Ok(())) if steps.layout.is_finite(row) => return (Slot::Filled(digest), Source::Known),
+        Some(Ok(())) if steps.layout.is_finite(&row[Facts::BYTES..]) => {
+            return (Slot::Filled(digest), Source::Known);
+        }
         Some(Err(unreadable)) => return (Slot::Refused(digest, unreadable), Source::Refused),
         Some(Ok(())) | None => {}
     }
     let workspace = workspace.get_or_insert_with(steps.workspace);
-    match (steps.features)(&bytes, workspace, seconds, row) {
-        Ok(()) => {
+    let (facts, features) = row.split_at_mut(Facts::BYTES);
+    match (steps.features)(&bytes, workspace, seconds, features) {
+        Ok(found) => {
+            facts.copy_from_slice(&found.to_bytes());
             timed(&mut seconds.store, || keep(sender, key, || Ok(row.to_vec())));
             (Slot::Filled(digest), Source::Computed)
         }
@@ -351,7 +395,6 @@ fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 
 /// Closes the gaps that photos without features of their own left in the matrix.
 fn gathered(mut values: Vec<u8>, layout: &Layout, slots: Vec<Slot>, progress: Progress) -> Extraction {
-    let size = layout.row_bytes();
     // Which of several identical files was computed depends on the threads; the order of rows must not, so it is
     // the order of the first files.
     let mut computed: HashMap<[u8; 32], usize> = HashMap::new();
@@ -384,17 +427,23 @@ fn gathered(mut values: Vec<u8>, layout: &Layout, slots: Vec<Slot>, progress: Pr
         };
         photos.push(Outcome { digest, row });
     }
+    let row_bytes = layout.row_bytes();
+    let size = Facts::BYTES + row_bytes;
+    let facts = source
+        .iter()
+        .map(|&index| values[index * size..].first_chunk().map_or_else(Facts::default, Facts::from_bytes));
+    let facts = facts.collect();
+    let of = |index: usize| index * size + Facts::BYTES..(index + 1) * size;
     if source.is_sorted() {
         for (row, &index) in source.iter().enumerate() {
-            values.copy_within(index * size..(index + 1) * size, row * size);
+            values.copy_within(of(index), row * row_bytes);
         }
-        values.truncate(source.len() * size);
+        values.truncate(source.len() * row_bytes);
         values.shrink_to_fit();
     } else {
-        values =
-            source.iter().flat_map(|&index| &values[index * size..(index + 1) * size]).copied().collect();
+        values = source.iter().flat_map(|&index| &values[of(index)]).copied().collect();
     }
-    Extraction { features: Features { layout: layout.clone(), bytes: values }, photos, progress }
+    Extraction { features: Features { layout: layout.clone(), bytes: values }, facts, photos, progress }
 }
 
 fn untouched() -> Unreadable {

@@ -4,17 +4,18 @@ use std::path::Path;
 
 use topwork_kernels::Isa;
 
-use super::extract::{Extraction, Run, Seconds, Steps, extract, timed};
+use super::Facts;
+use super::extract::{Extraction, Run, Seconds, Steps, choose_range, extract, timed};
 use super::store::Store;
 use crate::backbone::Backbone;
 use crate::error::Result;
 use crate::network::{Arena, Layout, Precision, Ranges};
-use crate::photo::{self, DECODING, Limits, Unreadable};
+use crate::photo::{self, DECODING, Limits, SampleRange, Unreadable};
 use crate::preprocess::{Preprocess, Scratch};
 
 /// Raised whenever a decoder, the resampler or a kernel changes pixels or features, so that stored features of older
 /// versions are not mixed with new ones. A test with golden digests fails otherwise.
-pub const NUMERICS_VERSION: u32 = 2;
+pub const NUMERICS_VERSION: u32 = 3;
 
 /// A frozen backbone with all that stands before it: turns photos into features.
 #[derive(Debug)]
@@ -23,6 +24,7 @@ pub struct Extractor {
     limits: Limits,
     identity: [u8; 32],
     layout: Layout,
+    range: SampleRange,
 }
 
 /// The buffers of one worker; nothing else is allocated while a photo passes through the network.
@@ -64,7 +66,7 @@ impl Extractor {
                 .update(format!("{}\0{}\0{}\0", part.layer, part.channels, part.encoding.size()).as_bytes());
         }
         let identity = *hasher.finalize().as_bytes();
-        Extractor { backbone, limits: Limits::default(), identity, layout }
+        Extractor { backbone, limits: Limits::default(), identity, layout, range: SampleRange::default() }
     }
 
     /// The network and what belongs to its weights.
@@ -92,6 +94,16 @@ impl Extractor {
         Extractor { layout: self.layout.last(), ..self }
     }
 
+    /// The same with samples of 16 bits read in that range.
+    pub fn in_range(self, range: SampleRange) -> Extractor {
+        Extractor { range, ..self }
+    }
+
+    /// How samples of 16 bits are read.
+    pub fn range(&self) -> SampleRange {
+        self.range
+    }
+
     /// The features of the pattern on which networks prove themselves, see [`probe`](crate::network::probe).
     pub fn probe_features(&self) -> Vec<f32> {
         self.backbone.probe_features(&self.layout)
@@ -107,9 +119,22 @@ impl Extractor {
         self.layout.width()
     }
 
-    /// BLAKE3 of everything that features depend on but the photo.
+    /// BLAKE3 of everything that features depend on but the photo, and the range in which samples of 16 bits are read.
     pub fn identity(&self) -> &[u8; 32] {
         &self.identity
+    }
+
+    /// The identity for a photo of these bytes: of the range only photos depend whose samples have 16 bits, and read
+    /// otherwise than by themselves.
+    fn identity_for(&self, bytes: &[u8]) -> [u8; 32] {
+        match self.range.matters_for(bytes) {
+            None => self.identity,
+            Some(range) => {
+                let mut hasher = blake3::Hasher::new();
+                hasher.update(&self.identity).update(format!("{range:?}").as_bytes());
+                *hasher.finalize().as_bytes()
+            }
+        }
     }
 
     /// Buffers for one worker.
@@ -117,7 +142,7 @@ impl Extractor {
         Workspace { scratch: Scratch::default(), arena: self.backbone.network.arena() }
     }
 
-    /// A photo's bytes to a row of features as the [`layout`](Extractor::layout) says; the seconds of each stage are added.
+    /// A photo's bytes to a row of features as the [`layout`](Extractor::layout) says, and what else is known; the seconds of each stage are added.
     ///
     /// # Errors
     /// Why the photo cannot be used.
@@ -130,13 +155,17 @@ impl Extractor {
         workspace: &mut Workspace,
         seconds: &mut Seconds,
         row: &mut [u8],
-    ) -> std::result::Result<(), Unreadable> {
+    ) -> std::result::Result<Facts, Unreadable> {
         let Workspace { scratch, arena } = workspace;
         let shorter = self.preprocess().shorter();
-        let photo = timed(&mut seconds.decode, || photo::decode_for(bytes, &self.limits, shorter))?;
+        let (photo, facts) = timed(&mut seconds.decode, || {
+            let (photo, samples) = photo::decode_in_range(bytes, &self.limits, shorter, self.range)?;
+            let facts = Facts::of(&photo, samples);
+            Ok((photo, facts))
+        })?;
         timed(&mut seconds.resize, || self.preprocess().pixels(&photo, self.isa(), scratch, arena.pixels()));
         timed(&mut seconds.network, || self.backbone.network.run(arena, row));
-        Ok(())
+        Ok(facts)
     }
 
     /// The features of many files on all cores; see [`extract`].
@@ -145,7 +174,7 @@ impl Extractor {
     /// As [`extract`].
     pub fn extract(&self, paths: &[impl AsRef<Path> + Sync], store: &Store, run: &Run) -> Result<Extraction> {
         let steps = Steps {
-            identity: self.identity,
+            identity: &|bytes| self.identity_for(bytes),
             layout: &self.layout,
             read: &|path| photo::read(path, &self.limits),
             workspace: &|| self.workspace(),
@@ -154,5 +183,24 @@ impl Extractor {
             },
         };
         extract(paths, &steps, store, run)
+    }
+
+    /// The same, where the photos at the places `choosing` choose how those of 16 bits are read; see [`choose_range`].
+    ///
+    /// # Errors
+    /// As [`extract`].
+    pub fn extract_choosing(
+        mut self,
+        paths: &[impl AsRef<Path> + Sync],
+        choosing: &[usize],
+        store: &Store,
+        run: &Run,
+    ) -> Result<(Extractor, Extraction)> {
+        let paths: Vec<&Path> = paths.iter().map(AsRef::as_ref).collect();
+        let extraction = choose_range(&paths, choosing, self.range, |paths, range| {
+            self.range = range;
+            self.extract(paths, store, run)
+        })?;
+        Ok((self, extraction))
     }
 }

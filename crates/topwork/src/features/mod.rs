@@ -5,10 +5,12 @@
 mod calibrate;
 pub mod extract;
 mod extractor;
+mod facts;
 pub mod store;
 
 pub use calibrate::{CALIBRATION_PHOTOS, calibrate};
 pub use extractor::{Extractor, NUMERICS_VERSION, Workspace};
+pub use facts::{Facts, Look, look_warnings};
 
 use crate::error::{Error, ErrorKind, Result};
 use crate::network::Layout;
@@ -79,6 +81,11 @@ impl Features {
     pub fn bytes(&self, index: usize) -> &[u8] {
         let size = self.layout.row_bytes();
         &self.bytes[index * size..(index + 1) * size]
+    }
+
+    fn bytes_mut(&mut self, index: usize) -> &mut [u8] {
+        let size = self.layout.row_bytes();
+        &mut self.bytes[index * size..(index + 1) * size]
     }
 
     /// The averages of a row: of the last map, then of the tapped one if rows hold one.

@@ -37,7 +37,7 @@ pub(super) fn decode(bytes: &[u8], limits: &Limits) -> Result<Decoded, Unreadabl
         _ => header.plain(data)?,
     };
     let photo = Photo { width: width as u32, height: height as u32, pixels };
-    Ok(Decoded { photo, orientation: Orientation::UPRIGHT })
+    Ok(Decoded::new(photo, Orientation::UPRIGHT))
 }
 
 impl Header {

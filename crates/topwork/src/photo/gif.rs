@@ -44,7 +44,7 @@ pub(super) fn decode(bytes: &[u8], limits: &Limits) -> Result<Decoded, Unreadabl
         }
     }
     let photo = Photo { width: width as u32, height: height as u32, pixels };
-    Ok(Decoded { photo, orientation: Orientation::UPRIGHT })
+    Ok(Decoded::new(photo, Orientation::UPRIGHT))
 }
 
 fn unreadable(error: DecodingError) -> Unreadable {

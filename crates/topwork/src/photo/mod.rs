@@ -17,12 +17,14 @@ mod png;
 mod pnm;
 mod read;
 mod reason;
+mod samples;
 mod tiff;
 mod webp;
 
 pub use limits::Limits;
 pub use read::read;
 pub use reason::{Reason, Unreadable};
+pub use samples::{SAMPLE_BITS, SampleCounts, SampleRange};
 
 use format::Format;
 use orientation::Orientation;
@@ -46,12 +48,20 @@ pub struct Photo {
 struct Decoded {
     photo: Photo,
     orientation: Orientation,
+    /// What its samples hold, where they have 16 bits.
+    counts: Option<SampleCounts>,
+}
+
+impl Decoded {
+    fn new(photo: Photo, orientation: Orientation) -> Decoded {
+        Decoded { photo, orientation, counts: None }
+    }
 }
 
 /// Decodes a photo: JPEG, PNG, GIF, WebP, BMP, TIFF or PNM.
 ///
 /// The EXIF orientation is applied; transparent parts are laid over white; grey becomes three equal channels;
-/// of 16 bits the upper 8 are kept; of several frames or pages the first one counts; colour profiles are
+/// of 16 bits those are kept that [`SampleRange::Declared`] tells; of several frames or pages the first one counts; colour profiles are
 /// ignored.
 ///
 /// # Errors
@@ -70,19 +80,32 @@ pub fn decode(bytes: &[u8], limits: &Limits) -> Result<Photo, Unreadable> {
 /// # Errors
 /// As [`decode`].
 pub fn decode_for(bytes: &[u8], limits: &Limits, shorter: u32) -> Result<Photo, Unreadable> {
+    decode_in_range(bytes, limits, shorter, SampleRange::Declared).map(|(photo, _)| photo)
+}
+
+/// The same as [`decode_for`] with samples of 16 bits read in that range, and what they hold if the photo has such.
+///
+/// # Errors
+/// As [`decode`].
+pub fn decode_in_range(
+    bytes: &[u8],
+    limits: &Limits,
+    shorter: u32,
+    range: SampleRange,
+) -> Result<(Photo, Option<SampleCounts>), Unreadable> {
     let format = Format::of(bytes)?;
     limits.check_bytes(bytes.len() as u64)?;
     let decoded = catch_unwind(AssertUnwindSafe(|| match format {
         Format::Jpeg => jpeg::decode(bytes, limits, shorter),
-        Format::Png => png::decode(bytes, limits),
+        Format::Png => png::decode(bytes, limits, range),
         Format::Gif => gif::decode(bytes, limits),
         Format::WebP => webp::decode(bytes, limits),
         Format::Bmp => bmp::decode(bytes, limits),
-        Format::Tiff => tiff::decode(bytes, limits),
-        Format::Pnm => pnm::decode(bytes, limits),
+        Format::Tiff => tiff::decode(bytes, limits, range),
+        Format::Pnm => pnm::decode(bytes, limits, range),
     }));
     let decoded = decoded.unwrap_or_else(|_| Err(Unreadable::corrupt("the decoder gave up (panic)")));
-    let Decoded { photo, orientation } = decoded.map_err(|error| error.of(format.name()))?;
+    let Decoded { photo, orientation, counts } = decoded.map_err(|error| error.of(format.name()))?;
     debug_assert_eq!(photo.pixels.len(), photo.width as usize * photo.height as usize * 3);
-    Ok(orientation.upright(photo))
+    Ok((orientation.upright(photo), counts))
 }

@@ -2,9 +2,12 @@
 
 use super::orientation::Orientation;
 use super::pixels::{self, Layout};
-use super::{Decoded, Limits, Photo, Unreadable};
+use super::{Decoded, Limits, Photo, SampleRange, Unreadable};
 
-pub(super) fn decode(bytes: &[u8], limits: &Limits) -> Result<Decoded, Unreadable> {
+/// The largest value where samples use all of 16 bits.
+const ALL_BITS: u32 = 65_535;
+
+pub(super) fn decode(bytes: &[u8], limits: &Limits, range: SampleRange) -> Result<Decoded, Unreadable> {
     let kind = bytes[1] - b'0';
     let mut text = Text { bytes, at: 2 };
     let (width, height) = (text.number()?, text.number()?);
@@ -13,15 +16,25 @@ pub(super) fn decode(bytes: &[u8], limits: &Limits) -> Result<Decoded, Unreadabl
     if !(1..=65_535).contains(&largest) {
         return Err(Unreadable::corrupt(format!("a largest value of {largest}")));
     }
-    limits.check_size(u64::from(width), u64::from(height), 3 + 3)?;
+    // Samples of 16 bits are held twice.
+    let held = if largest == ALL_BITS { 3 * (2 + 1) } else { 3 };
+    limits.check_size(u64::from(width), u64::from(height), held + 3)?;
     let layout = if matches!(kind, 3 | 6) { Layout::Rgb } else { Layout::Grey };
     let row = width as usize * layout.samples();
     let count = row * height as usize;
-    // 16 bits keep their upper 8, as everywhere here; other ranges are stretched and rounded.
-    let scale = |value: u32| match largest {
-        65_535 => (value >> 8) as u8,
-        _ => ((value.min(largest) * 255 + largest / 2) / largest) as u8,
-    };
+    if largest == ALL_BITS {
+        let samples: Vec<u16> = match kind {
+            2 | 3 => (0..count)
+                .map(|_| text.number().map(|value| value.min(ALL_BITS) as u16))
+                .collect::<Result<_, _>>()?,
+            _ => text.pairs(count)?.iter().map(|pair| u16::from_be_bytes(*pair)).collect(),
+        };
+        let (samples, counts) = range.narrow(&samples, layout, None);
+        let photo = Photo { width, height, pixels: pixels::rgb(layout, samples) };
+        return Ok(Decoded { photo, orientation: Orientation::UPRIGHT, counts: Some(counts) });
+    }
+    // What the file declares is stretched and rounded.
+    let scale = |value: u32| ((value.min(largest) * 255 + largest / 2) / largest) as u8;
     let samples: Vec<u8> = match kind {
         1 => (0..count).map(|_| text.bit()).collect::<Result<_, _>>()?,
         2 | 3 => (0..count).map(|_| text.number().map(scale)).collect::<Result<_, _>>()?,
@@ -34,13 +47,18 @@ pub(super) fn decode(bytes: &[u8], limits: &Limits) -> Result<Decoded, Unreadabl
             data.chunks_exact(stride).flat_map(bits).collect()
         }
         _ if largest < 256 => text.samples(count)?.iter().map(|sample| scale(u32::from(*sample))).collect(),
-        _ => {
-            let (pairs, _) = text.samples(count * 2)?.as_chunks::<2>();
-            pairs.iter().map(|pair| scale(u32::from(u16::from_be_bytes(*pair)))).collect()
-        }
+        _ => text.pairs(count)?.iter().map(|pair| scale(u32::from(u16::from_be_bytes(*pair)))).collect(),
     };
     let photo = Photo { width, height, pixels: pixels::rgb(layout, samples) };
-    Ok(Decoded { photo, orientation: Orientation::UPRIGHT })
+    Ok(Decoded::new(photo, Orientation::UPRIGHT))
+}
+
+/// The largest value that the samples of a file have, if they have more than one bit.
+pub(super) fn largest_value(bytes: &[u8]) -> Option<u32> {
+    let mut text = Text { bytes, at: 2 };
+    let is_bitmap = matches!(bytes.get(1)?, b'1' | b'4');
+    let mut number = || text.number().ok();
+    (!is_bitmap).then(|| number().and(number()).and(number()))?
 }
 
 /// A set bit is black.
@@ -77,6 +95,10 @@ impl<'a> Text<'a> {
             b'0' | b'1' => Ok(grey_of_bit(sign - b'0')),
             _ => Err(not_a_number()),
         }
+    }
+
+    fn pairs(&self, count: usize) -> Result<&'a [[u8; 2]], Unreadable> {
+        Ok(self.samples(count * 2)?.as_chunks::<2>().0)
     }
 
     fn samples(&self, count: usize) -> Result<&'a [u8], Unreadable> {

@@ -5,7 +5,7 @@
 
 use super::orientation::Orientation;
 use super::pixels::{self, Layout};
-use super::{Decoded, Limits, Photo, Unreadable, exif};
+use super::{Decoded, Limits, Photo, SampleRange, Unreadable, exif, samples};
 use std::io::{Cursor, ErrorKind, Read, Seek};
 use tiff::decoder::{Decoder, DecodingResult};
 use tiff::tags::Tag;
@@ -27,7 +27,7 @@ const INTERPRETATION: u16 = 262;
 const BLACK_IS_ZERO: u16 = 1;
 const PALETTE: u16 = 3;
 
-pub(super) fn decode(bytes: &[u8], limits: &Limits) -> Result<Decoded, Unreadable> {
+pub(super) fn decode(bytes: &[u8], limits: &Limits, range: SampleRange) -> Result<Decoded, Unreadable> {
     if let Some(place) = exif::tag_place(bytes, INTERPRETATION)
         && exif::tag(bytes, INTERPRETATION) == Some(PALETTE)
     {
@@ -38,12 +38,29 @@ pub(super) fn decode(bytes: &[u8], limits: &Limits) -> Result<Decoded, Unreadabl
             _ => BLACK_IS_ZERO.to_le_bytes(),
         };
         grey[place..place + 2].copy_from_slice(&meaning);
-        return decode_as(&grey, limits, true);
+        return decode_as(&grey, limits, range, true);
     }
-    decode_as(bytes, limits, false)
+    decode_as(bytes, limits, range, false)
 }
 
-fn decode_as(bytes: &[u8], limits: &Limits, has_palette: bool) -> Result<Decoded, Unreadable> {
+/// The bits that samples use: 16, or fewer if the file declares so. `None` for those that do not have 16.
+pub(super) fn declared_bits(bytes: &[u8]) -> Option<u8> {
+    let mut decoder = Decoder::new(Cursor::new(bytes)).ok()?;
+    let bits = decoder.find_tag_unsigned_vec::<u16>(Tag::BitsPerSample).ok().flatten()?;
+    if bits.iter().any(|bits| *bits != 16) {
+        return None;
+    }
+    let mut largest = |tag| decoder.find_tag_unsigned_vec::<u16>(tag).ok().flatten()?.into_iter().max();
+    let largest = largest(Tag::SMaxSampleValue).or_else(|| largest(Tag::MaxSampleValue));
+    Some(largest.filter(|largest| *largest > 0).map_or(16, |largest| (16 - largest.leading_zeros()) as u8))
+}
+
+fn decode_as(
+    bytes: &[u8],
+    limits: &Limits,
+    range: SampleRange,
+    has_palette: bool,
+) -> Result<Decoded, Unreadable> {
     let mut decoder = Decoder::new(Cursor::new(bytes)).map_err(unreadable)?;
     let (width, height) = decoder.dimensions().map_err(unreadable)?;
     // Up to four samples of 16 bits, the same as bytes, and the result.
@@ -100,9 +117,15 @@ fn decode_as(bytes: &[u8], limits: &Limits, has_palette: bool) -> Result<Decoded
     let turned = number(&mut decoder, Tag::Orientation).and_then(|value| u16::try_from(value).ok());
     let has_associated_alpha = extra.contains(&ASSOCIATED_ALPHA);
     let palette = if has_palette { Some(palette(&mut decoder, colour)?) } else { None };
+    let mut counts = None;
     let mut samples = match decoder.read_image().map_err(unreadable)? {
         DecodingResult::U8(samples) => samples,
-        DecodingResult::U16(samples) => samples.into_iter().map(|sample| (sample >> 8) as u8).collect(),
+        DecodingResult::U16(values) => {
+            let declared = samples::declared(bytes).flatten();
+            let (bytes, held) = range.narrow(&values, layout.unwrap_or(Layout::Grey), declared);
+            counts = Some(held);
+            bytes
+        }
         _ => return Err(Unreadable::unsupported("samples that are not whole numbers of 8 or 16 bits")),
     };
     if is_opaque {
@@ -121,7 +144,7 @@ fn decode_as(bytes: &[u8], limits: &Limits, has_palette: bool) -> Result<Decoded
         return Err(Unreadable::corrupt("more or fewer pixels than declared"));
     }
     let orientation = turned.map_or(Orientation::UPRIGHT, Orientation::of);
-    Ok(Decoded { photo: Photo { width, height, pixels }, orientation })
+    Ok(Decoded { photo: Photo { width, height, pixels }, orientation, counts })
 }
 
 /// A kind of pixels in words.

@@ -25,7 +25,7 @@ pub(super) fn decode(bytes: &[u8], limits: &Limits) -> Result<Decoded, Unreadabl
     decoder.read_image(&mut samples).map_err(unreadable)?;
     let block = decoder.exif_metadata().ok().flatten();
     let orientation = block.map_or(Orientation::UPRIGHT, |block| exif::orientation(&block));
-    Ok(Decoded { photo: Photo { width, height, pixels: pixels::rgb(layout, samples) }, orientation })
+    Ok(Decoded::new(Photo { width, height, pixels: pixels::rgb(layout, samples) }, orientation))
 }
 
 fn unreadable(error: DecodingError) -> Unreadable {

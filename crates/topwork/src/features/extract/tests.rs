@@ -1,6 +1,7 @@
 //! Extraction with a stand-in for the network: features are the sums of a photo's bytes.
 
 use super::*;
+use crate::photo::SampleCounts;
 use std::path::PathBuf;
 use std::sync::atomic::AtomicU64;
 
@@ -16,6 +17,11 @@ fn layout() -> Layout {
 
 fn row(bytes: &[u8]) -> Vec<u8> {
     expected(bytes).iter().flat_map(|value| value.to_le_bytes()).collect()
+}
+
+fn facts(bytes: &[u8]) -> Facts {
+    let samples = SampleCounts { all: bytes.len() as u64, ..SampleCounts::default() };
+    Facts { samples: Some(samples), ..Facts::default() }
 }
 
 fn expected(bytes: &[u8]) -> Vec<f32> {
@@ -39,10 +45,10 @@ fn run(paths: &[PathBuf], store: &Store, threads: usize, calls: &AtomicU64) -> E
             return Err(Unreadable::new(reason, "a\0detail\nof two lines"));
         }
         out.copy_from_slice(&row(bytes));
-        Ok(())
+        Ok(facts(bytes))
     };
     let steps = Steps {
-        identity: [7; 32],
+        identity: &|_| [7; 32],
         layout: &layout(),
         read: &read,
         workspace: &Vec::new,
@@ -90,6 +96,7 @@ fn the_result_does_not_depend_on_threads_or_the_store() {
         if let Ok(row) = outcome.row {
             let bytes = std::fs::read(&paths[index]).unwrap();
             assert_eq!(plain.features.row(row), expected(&bytes), "photo {index}");
+            assert_eq!(plain.facts_of(index), Some(facts(&bytes)));
             assert_eq!(outcome.digest, Some(*blake3::hash(&bytes).as_bytes()));
         }
     }
@@ -103,6 +110,7 @@ fn the_result_does_not_depend_on_threads_or_the_store() {
         assert_eq!(store.mode(), Mode::Writing);
         let again = run(&paths, &store, threads, &calls);
         assert_eq!(again.features, plain.features, "{threads} threads");
+        assert_eq!(again.facts, plain.facts, "{threads} threads");
         assert_eq!(again.photos, plain.photos, "{threads} threads");
         assert_eq!(store.close(), Vec::<String>::new());
         // Only the photo that panics is tried again.
@@ -136,10 +144,15 @@ fn a_stop_keeps_what_is_done() {
     let stop = AtomicBool::new(false);
     let features = |bytes: &[u8], _: &mut (), _: &mut Seconds, out: &mut [u8]| {
         out.copy_from_slice(&row(bytes));
-        Ok(())
+        Ok(facts(bytes))
     };
-    let steps =
-        Steps { identity: [7; 32], layout: &layout(), read: &read, workspace: &|| (), features: &features };
+    let steps = Steps {
+        identity: &|_| [7; 32],
+        layout: &layout(),
+        read: &read,
+        workspace: &|| (),
+        features: &features,
+    };
     let progress = |progress: Progress| {
         if progress.done >= 100 {
             stop.store(true, Ordering::Relaxed);
@@ -177,11 +190,16 @@ fn rows_of_more_serve_who_needs_less() {
             counted.fetch_add(1, Ordering::Relaxed);
             let values = (0..out.len() / 4).flat_map(|at| (f32::from(bytes[0]) + at as f32).to_le_bytes());
             out.iter_mut().zip(values).for_each(|(out, value)| *out = value);
-            Ok(())
+            Ok(facts(bytes))
         };
         let layout = Layout::plain(3, tapped);
-        let steps =
-            Steps { identity: [7; 32], layout: &layout, read: &read, workspace: &|| (), features: &features };
+        let steps = Steps {
+            identity: &|_| [7; 32],
+            layout: &layout,
+            read: &read,
+            workspace: &|| (),
+            features: &features,
+        };
         let store = Store::open(cache.path());
         let extraction = extract(&paths, &steps, &store, &Run::default()).unwrap();
         assert_eq!(counted.into_inner(), calls as u64, "{tapped}");

@@ -52,10 +52,10 @@ pub(super) fn decode(bytes: &[u8], limits: &Limits, shorter: u32) -> Result<Deco
         return Err(Unreadable::truncated("the file ends within the picture"));
     }
     if size < 8 {
-        return Ok(Decoded { photo: scaled::decode(&structure, size, colour, limits)?, orientation });
+        return Ok(Decoded::new(scaled::decode(&structure, size, colour, limits)?, orientation));
     }
     let pixels = complete(&structure, colour, limits)?;
-    Ok(Decoded { photo: Photo { width: structure.width, height: structure.height, pixels }, orientation })
+    Ok(Decoded::new(Photo { width: structure.width, height: structure.height, pixels }, orientation))
 }
 
 /// The pixels that each 8 x 8 become: the fewest that leave the shorter side long enough for `shorter`.
