@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
 use topwork::Precision;
+use topwork::dataset::Options;
 use topwork::photo::SampleRange;
 
 /// Turns a folder of photos into an image classifier that one can trust.
@@ -59,6 +60,42 @@ pub(crate) struct Work {
     /// Only the result and what went wrong
     #[arg(long, short)]
     pub(crate) quiet: bool,
+}
+
+/// How a folder or table of photos is understood.
+#[derive(Args, Clone, Default)]
+pub(crate) struct Understanding {
+    /// The title of a table's column of file names [default: the one that looks like it]
+    #[arg(long, value_name = "TITLE")]
+    pub(crate) filename_column: Option<String>,
+    /// The title of a table's column of labels
+    #[arg(long, value_name = "TITLE")]
+    pub(crate) label_column: Option<String>,
+    /// The title of a table's column of sets
+    #[arg(long, value_name = "TITLE")]
+    pub(crate) set_column: Option<String>,
+    /// The folder that a table's file names are relative to [default: its own, or one beside or above it]
+    #[arg(long, value_name = "FOLDER")]
+    pub(crate) photos: Option<PathBuf>,
+    /// Take classes that differ only in upper and lower case as one
+    #[arg(long)]
+    pub(crate) merge_case: bool,
+    /// What to do with identical photos in two classes, and with files that a table gives two labels
+    #[arg(long, value_enum, default_value_t = ConflictsChoice::Error)]
+    pub(crate) conflicts: ConflictsChoice,
+}
+
+impl Understanding {
+    pub(crate) fn options(&self) -> Options {
+        Options {
+            filename_column: self.filename_column.clone(),
+            label_column: self.label_column.clone(),
+            set_column: self.set_column.clone(),
+            photos: self.photos.clone(),
+            merge_case: self.merge_case,
+            skip_conflicts: self.conflicts == ConflictsChoice::Skip,
+        }
+    }
 }
 
 #[derive(Args)]
@@ -129,9 +166,8 @@ pub(crate) struct Train {
     /// Share of files that may be skipped before the exit status says so (3)
     #[arg(long, value_name = "SHARE", default_value = "10%", value_parser = share_or_percent)]
     pub(crate) max_skipped: f64,
-    /// What to do with identical photos in two classes
-    #[arg(long, value_enum, default_value_t = ConflictsChoice::Error)]
-    pub(crate) conflicts: ConflictsChoice,
+    #[command(flatten)]
+    pub(crate) understanding: Understanding,
     #[command(flatten)]
     pub(crate) work: Work,
 }
@@ -152,9 +188,8 @@ pub(crate) struct Evaluate {
     /// Share of files that may be skipped before the exit status says so (3)
     #[arg(long, value_name = "SHARE", default_value = "10%", value_parser = share_or_percent)]
     pub(crate) max_skipped: f64,
-    /// What to do with identical photos in two classes
-    #[arg(long, value_enum, default_value_t = ConflictsChoice::Error)]
-    pub(crate) conflicts: ConflictsChoice,
+    #[command(flatten)]
+    pub(crate) understanding: Understanding,
     #[command(flatten)]
     pub(crate) work: Work,
 }
@@ -202,6 +237,8 @@ pub(crate) struct Check {
     /// Values of 16-bit photos that become black and white [default: 0 and the bits that the photos use]
     #[arg(long, value_name = "BLACK,WHITE", value_parser = level)]
     pub(crate) level: Option<SampleRange>,
+    #[command(flatten)]
+    pub(crate) understanding: Understanding,
     /// Share of files that may be unusable before the exit status says so (3)
     #[arg(long, value_name = "SHARE", default_value = "10%", value_parser = share_or_percent)]
     pub(crate) max_skipped: f64,
@@ -469,9 +506,10 @@ impl From<PrecisionChoice> for Precision {
     }
 }
 
-#[derive(Clone, Copy, ValueEnum)]
+#[derive(Clone, Copy, Default, PartialEq, ValueEnum)]
 pub(crate) enum ConflictsChoice {
     /// Stop and list them
+    #[default]
     Error,
     /// Use none of them and list them
     Skip,

@@ -133,6 +133,55 @@ fn many_photos_of_one_colour_are_worth_a_warning() {
     assert!(run.stderr.contains(warning), "{}", run.stderr);
 }
 
+/// A public set of faces: the table beside the folder of photos, classes in two spellings, a photo with two labels.
+#[test]
+fn a_table_with_odd_labels_goes_with_the_options_that_messages_name() {
+    let place = Place::new();
+    let mut table = "user.id,image,emotion\n".to_owned();
+    for number in 0..24 {
+        place.write(&format!("images/{number}.ppm"), &common::photo(number % 2, number as u32));
+        let class = ["anger", "joy", "ANGER", "joy"][number as usize % 4];
+        table += &format!("{},{number}.ppm,{class}\n", number / 5);
+    }
+    place.write("data/legend.csv", format!("{table}0,5.ppm,anger\n").as_bytes());
+    let run = place.run(&["train", "data/legend.csv"]).expect(1);
+    assert!(
+        run.stderr.contains("\"../images/5.ppm\" is \"joy\" in line 7 and \"anger\" in line 26"),
+        "{}",
+        run.stderr
+    );
+    assert!(run.stderr.contains("--conflicts skip"), "{}", run.stderr);
+    let run = place.run(&["check", "data/legend.csv"]).expect(0);
+    for part in [
+        "25 names of the table found in \"../images\"",
+        "training stops there without --conflicts skip",
+        "conflict: ../images/5.ppm (\"joy\" in line 7 and \"anger\" in line 26)",
+    ] {
+        assert!(run.stdout.contains(part), "no {part:?} in:\n{}{}", run.stdout, run.stderr);
+    }
+    let twins = "\"ANGER\" (6), \"anger\" (6); --merge-case makes them one";
+    assert!(run.stderr.contains(twins), "{}", run.stderr);
+    place.write("data/legend.csv", table.as_bytes());
+    let run = place.run(&["train", "data/legend.csv", "--merge-case", "--photos", "images"]).expect(0);
+    assert!(run.stderr.contains("6 of \"anger\" into \"ANGER\""), "{}", run.stderr);
+    let evaluate = ["evaluate", "--model", "topwork-run", "data/legend.csv", "--merge-case"];
+    place.run(&evaluate).expect(0);
+    place.run(&evaluate[..4]).expect(1);
+    let run = place.run(&["check", "data/legend.csv", "--label-column", "feeling"]).expect(1);
+    assert!(run.stderr.contains("--label-column") && run.stderr.contains("\"emotion\""), "{}", run.stderr);
+}
+
+#[test]
+fn training_says_what_it_did_not_use() {
+    let place = Place::new();
+    place.photos("photos", &["a", "b"], 4, 0);
+    for name in ["a/notes.txt", "b/0.xmp", "readme.md"] {
+        place.write(&format!("photos/{name}"), b"x");
+    }
+    let run = place.run(&["train", "photos"]).expect(0);
+    assert!(run.stderr.contains("not used: 3 files that by name are no photos"), "{}", run.stderr);
+}
+
 #[test]
 fn messages_that_nobody_reads_stop_nothing() {
     let place = Place::new();

@@ -60,11 +60,17 @@ fn photos_come_from_folders_patterns_and_standard_input() {
     };
     assert_eq!(rows(&predict("photos/red").expect(0).stdout).len(), 1 + 12);
     assert_eq!(rows(&predict("photos/*/00?.ppm").expect(0).stdout).len(), 1 + 20);
-    let list = b"\xef\xbb\xbfphotos/red/000.ppm\nphotos/blue/000.ppm\r\n\n";
-    let run = place
-        .run_with_input(&["predict", "--model", "topwork-run", "-", "--format", "csv", "--top", "1"], list)
-        .expect(0);
-    assert_eq!(rows(&run.stdout).len(), 1 + 2);
+    let list = "\u{feff}photos/red/000.ppm\nphotos/blue/000.ppm\r\n\n";
+    let in_units = |unit: fn(u16) -> [u8; 2]| list.encode_utf16().flat_map(unit).collect::<Vec<u8>>();
+    for list in [list.as_bytes().to_vec(), in_units(u16::to_le_bytes), in_units(u16::to_be_bytes)] {
+        let run = place
+            .run_with_input(
+                &["predict", "--model", "topwork-run", "-", "--format", "csv", "--top", "1"],
+                &list,
+            )
+            .expect(0);
+        assert_eq!(rows(&run.stdout).len(), 1 + 2);
+    }
     let run = predict("photos/none*.jpg").expect(1);
     assert!(run.stderr.contains("none"), "{}", run.stderr);
     let run = predict("gone.jpg").expect(3);

@@ -13,7 +13,7 @@ use std::error::Error;
 use std::path::{Path, PathBuf};
 
 use topwork::backbone::{Arithmetic, BACKBONES, Backbone};
-use topwork::dataset::{self, Dataset, Set};
+use topwork::dataset::{self, Dataset, Options, Set};
 use topwork::features::extract::Run;
 use topwork::features::store::Store;
 use topwork::network::calibration::{Calibration, Method};
@@ -29,7 +29,7 @@ const SEED: u64 = 42;
 fn main() -> Result<(), Box<dyn Error>> {
     let project = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
     let data = project.join("../shared/data");
-    let cats_and_dogs = dataset::open(&data.join("cats-and-dogs"))?;
+    let cats_and_dogs = dataset::open(&data.join("cats-and-dogs"), &Options::default())?;
     let training: Vec<PathBuf> = photos(&cats_and_dogs, Some(Set::Training));
     let chosen: Vec<&PathBuf> = training.iter().step_by(4).collect();
     let isa = Isa::best();
@@ -57,7 +57,7 @@ fn main() -> Result<(), Box<dyn Error>> {
         _ => return Err("no arguments, or: write min-max | mean-squared-error".into()),
     }
 
-    let breeds = dataset::open(&data.join("cat-breeds/labels.csv"))?;
+    let breeds = dataset::open(&data.join("cat-breeds/labels.csv"), &Options::default())?;
     let sets = [("cats-and-dogs", cats_and_dogs, Some(Set::Training)), ("cat-breeds", breeds, None)];
     for (name, dataset, set) in &sets {
         let f32_features = features(row.load(row.input, Precision::F32, isa)?, &photos(dataset, *set))?;

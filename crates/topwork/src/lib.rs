@@ -25,7 +25,7 @@
 //! #     }
 //! # }
 //! # let model = &folder.path().join("model.safetensors");
-//! let data = dataset::open(photos)?;
+//! let data = dataset::open(photos, &Default::default())?;
 //! let backbone = backbone::backbone(topwork::DEFAULT_BACKBONE, Precision::Int8, Isa::best())?;
 //! let extractor = Extractor::with_tap(backbone);
 //! let paths: Vec<_> = data.samples.iter().map(|sample| &sample.path).collect();

@@ -7,7 +7,15 @@ use std::path::{Path, PathBuf};
 use topwork::ErrorKind;
 use topwork::dataset::split::{Conflicts, Digest, Rule, split};
 #[cfg_attr(not(unix), allow(unused_imports, reason = "some tests are for Unix alone"))]
-use topwork::dataset::{Dataset, Sample, Set, folder, manifest, name, open, open_as, table};
+use topwork::dataset::{Dataset, Options, Sample, Set, folder, manifest, name};
+
+fn open(data: &Path) -> topwork::Result<Dataset> {
+    topwork::dataset::open(data, &Options::default())
+}
+
+fn open_as(data: &Path, classes: &[String], set: Set) -> topwork::Result<Dataset> {
+    topwork::dataset::open_as(data, classes, set, &Options::default())
+}
 
 /// A folder with these files; a path that ends in `/` is an empty folder.
 fn tree(files: &[&str]) -> tempfile::TempDir {
@@ -361,13 +369,13 @@ fn names_of_every_kind_survive() {
         b" leading and trailing ",
         &long,
     ];
-    let class = root.path().join(OsStr::from_bytes(b"\xff class\n"));
+    let class = root.path().join(OsStr::from_bytes(b"\xff cl\nass"));
     std::fs::create_dir(&class).unwrap();
     for name in odd {
         std::fs::write(class.join(OsStr::from_bytes(name)), name).unwrap();
     }
     let dataset = open(root.path()).unwrap();
-    assert_eq!(dataset.classes, ["\\xff class\n", "b"]);
+    assert_eq!(dataset.classes, ["\\xff cl\nass", "b"]);
     let distinct: std::collections::BTreeSet<&String> =
         dataset.samples.iter().map(|sample| &sample.name).collect();
     assert_eq!(distinct.len(), odd.len() + 1);
@@ -390,7 +398,7 @@ fn names_of_every_kind_survive() {
     }
     let path = root.path().join("split.csv");
     std::fs::write(&path, bytes).unwrap();
-    let again = table::read(&path).unwrap();
+    let again = open(&path).unwrap();
     let mut paths: Vec<&PathBuf> = again.samples.iter().map(|sample| &sample.path).collect();
     let mut expected: Vec<&PathBuf> = dataset.samples.iter().map(|sample| &sample.path).collect();
     paths.sort();
@@ -473,14 +481,17 @@ fn tables_with_sets_and_missing_files() {
 
 #[test]
 fn wrong_tables_are_refused_with_the_line() {
-    let root = tree(&["1", "2", "3"]);
+    // In a folder of its own: beside and above it nothing lies.
+    let outer = tree(&["inner/1", "inner/2", "inner/3"]);
+    let root = outer.path().join("inner");
     let long = format!("filename,label\n1,cat\n{},dog\n", "x".repeat(1 << 20));
     let open_quote = format!("filename,label\n1,cat\n\"2,dog\n{}", "3,dog\n".repeat(100_000));
     let cases: &[(&[u8], &[&str])] = &[
         (b"", &["empty"]),
         (b"filename,label\n", &["no rows"]),
-        (b"1,cat\n2,dog\n", &["line 1", "no column filename and label", "\"1\", \"cat\""]),
-        (b"filename,path,label\n", &["line 1", "two columns"]),
+        (b"a,cat\nb,dog\n", &["line 1", "no column for the file name and the label", "\"a\", \"cat\""]),
+        (b"1,cat,brown\n2,dog,white\n", &["line 1", "no header, but a row of 3 fields"]),
+        (b"filename,path,label\n", &["line 1", "2 columns could be the file name", "\"filename\", \"path\""]),
         (b"filename,label\n1,cat\n,dog\n", &["line 3", "file name is empty"]),
         (b"filename,label\n1,cat\n2,dog,brown\n", &["line 3", "3 fields"]),
         (b"filename,label\n1,cat\n2\n", &["line 3", "1 fields"]),
@@ -495,8 +506,15 @@ fn wrong_tables_are_refused_with_the_line() {
             &["line 4", "\"eel\"", "\"cat\", \"dog\""],
         ),
         (b"filename,label\n7,cat\n8,dog\n", &["none of the 2 files", "line 2"]),
-        (b"filename,label\r1,cat\r2,dog\r", &["carriage return alone"]),
-        (b"\xff\xfef\0i\0l\0e\0", &["UTF-16"]),
+        (
+            b"filename,label,set\n,cat,\n2,dog,holdout\n3\n",
+            &["3 rows", "line 2: the file name is empty; line 3: unknown set \"holdout\"; line 4: 1 fields"],
+        ),
+        (
+            b"filename,label\n1,cat\n2,dog\n1,dog\n2,cat\n",
+            &["2 files two labels", "\"1\" is \"cat\" in line 2 and \"dog\" in line 4; \"2\" is"],
+        ),
+        (b"\xff\xfef\0i\0l\0e\0", &["no column for the label", "\"file\""]),
         (b"PK\x03\x04\0\0\0\0", &["not a CSV"]),
         (b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR", &["not a CSV"]),
         (long.as_bytes(), &["longer than"]),
@@ -504,7 +522,7 @@ fn wrong_tables_are_refused_with_the_line() {
     ];
     let mut wrong = Vec::new();
     for (text, words) in cases {
-        let path = csv_file(root.path(), text);
+        let path = csv_file(&root, text);
         match open(&path) {
             Ok(dataset) => wrong.push(format!("{words:?} passed as {:?}", names(&dataset))),
             Err(error) => {

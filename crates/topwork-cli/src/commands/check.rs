@@ -3,7 +3,7 @@
 use std::io::Write;
 
 use topwork::dataset::split::{Conflicts, Rule, Split, split};
-use topwork::dataset::{Set, name};
+use topwork::dataset::{Options, Set, name};
 use topwork::features::extract::{Run, Steps, choose_range, extract};
 use topwork::features::store::Store;
 use topwork::features::{Facts, look_warnings};
@@ -11,7 +11,7 @@ use topwork::network::Layout;
 use topwork::photo::{self, Limits};
 use topwork::{DEFAULT_BACKBONE, ErrorKind, backbone};
 
-use crate::arguments::Check;
+use crate::arguments::{Check, ConflictsChoice};
 use crate::commands::train::{list, paths, training_places};
 use crate::failure::{Failure, Outcome};
 use crate::interrupt;
@@ -24,7 +24,9 @@ const SHOWN: usize = 20;
 
 pub(crate) fn run(arguments: &Check) -> Result<Outcome, Failure> {
     let terminal = Terminal::new(arguments.quiet);
-    let dataset = list(&arguments.data, arguments.test.as_deref(), Terminal::new(true))?;
+    // Conflicts are listed with all else, whatever training would do with them.
+    let options = Options { skip_conflicts: true, ..arguments.understanding.options() };
+    let dataset = list(&arguments.data, arguments.test.as_deref(), &options, Terminal::new(true))?;
     let limits = Limits::default();
     // Large photos are decoded no larger than training wants them.
     let shorter = backbone::row(DEFAULT_BACKBONE)?.preprocess()?.shorter();
@@ -95,11 +97,11 @@ pub(crate) fn run(arguments: &Check) -> Result<Outcome, Failure> {
         writeln!(out, "warning: {warning}")?;
     }
     let conflicts = skips.files().iter().filter(|file| file.reason == "conflict").count();
-    if conflicts > 0 {
+    if conflicts > 0 && arguments.understanding.conflicts == ConflictsChoice::Error {
         let photos = counted(conflicts, "photo");
         writeln!(
             out,
-            "warning: {photos} with the same bytes in two classes; training stops there without --conflicts skip"
+            "warning: {photos} in two classes each; training stops there without --conflicts skip"
         )?;
     }
     writeln!(out, "{}", skips.line())?;

@@ -6,7 +6,7 @@ use std::path::Path;
 use jpeg_encoder::{ColorType, Encoder};
 use topwork::{Error, ErrorKind, report};
 
-use crate::arguments::{ConflictsChoice, Demo, Train, Work};
+use crate::arguments::{Demo, Train, Understanding, Work};
 use crate::commands::train::train;
 use crate::failure::{Failure, Outcome};
 use crate::pictures::{Kind, SIDE, draw};
@@ -56,7 +56,7 @@ pub(crate) fn run(arguments: &Demo) -> Result<Outcome, Failure> {
         batch_size: None,
         learning_rate: 0.001,
         max_skipped: 0.0,
-        conflicts: ConflictsChoice::Error,
+        understanding: Understanding::default(),
         work: Work {
             threads: arguments.work.threads,
             store: arguments.work.store.clone(),

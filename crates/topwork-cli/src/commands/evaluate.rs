@@ -22,7 +22,8 @@ pub(crate) fn run(arguments: &Evaluate) -> Result<Outcome, Failure> {
     let classifier = Classifier::open(&arguments.model, work::isa()?)?;
     stopwatch.stage("weights");
     let classes = &classifier.record().classes;
-    let dataset = dataset::open_as(&arguments.data, classes, Set::Evaluation)?;
+    let dataset =
+        dataset::open_as(&arguments.data, classes, Set::Evaluation, &arguments.understanding.options())?;
     for note in &dataset.notes {
         terminal.say(format!("note: {note}"));
     }
@@ -33,7 +34,7 @@ pub(crate) fn run(arguments: &Evaluate) -> Result<Outcome, Failure> {
     stopwatch.stage("features");
 
     let digests = extraction.usable_digests();
-    let split = split(&dataset, &digests, Rule::AllTrain, conflicts(arguments.conflicts))?;
+    let split = split(&dataset, &digests, Rule::AllTrain, conflicts(arguments.understanding.conflicts))?;
     let skips = Skips::new(&dataset, &extraction, &split);
     let mut results = Results::new(classes, SEED);
     for index in split.of_set(Set::Evaluation) {

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use serde_json::json;
 use topwork::backbone::{self, Arithmetic};
-use topwork::dataset::{folder, name};
+use topwork::dataset::{folder, name, table};
 use topwork::{Classifier, Error, ErrorKind, Precision};
 
 use crate::arguments::{Format, Predict};
@@ -19,6 +19,9 @@ const BATCH: usize = 256;
 
 /// The longest name that is taken from standard input, in bytes.
 const LONGEST_LINE: u64 = 1 << 16;
+
+/// The most that is taken of a list in UTF-16, in bytes.
+const LONGEST_LIST: u64 = 256 << 20;
 
 pub(crate) fn run(arguments: &Predict) -> Result<Outcome, Failure> {
     let terminal = Terminal::new(arguments.work.quiet);
@@ -124,8 +127,19 @@ fn add(path: &Path, asked: &mut Vec<Asked>, terminal: Terminal) -> Result<(), Fa
 }
 
 /// Names from a list, a line each, written as `topwork` writes them.
-fn lines(input: impl BufRead) -> Result<Vec<PathBuf>, Failure> {
-    let mut input = input;
+fn lines(mut input: impl BufRead) -> Result<Vec<PathBuf>, Failure> {
+    let cannot = |error| Failure::from(Error::io("cannot read", Path::new("standard input"), error));
+    // Windows' shell writes lists in UTF-16.
+    let start = input.fill_buf().map_err(cannot)?;
+    if start.starts_with(&[0xff, 0xfe]) || start.starts_with(&[0xfe, 0xff]) {
+        let mut list = Vec::new();
+        input.take(LONGEST_LIST).read_to_end(&mut list).map_err(cannot)?;
+        return lines_of_bytes(&table::utf_8(&list).unwrap_or_default()[..]);
+    }
+    lines_of_bytes(input)
+}
+
+fn lines_of_bytes(mut input: impl BufRead) -> Result<Vec<PathBuf>, Failure> {
     let mut paths = Vec::new();
     for number in 1.. {
         let mut line = Vec::new();

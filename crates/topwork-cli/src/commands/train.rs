@@ -7,8 +7,9 @@ use std::io::Write;
 use std::path::Path;
 
 use serde_json::json;
+use topwork::dataset::name::visible;
 use topwork::dataset::split::{Conflicts, Rule, Split, split};
-use topwork::dataset::{self, Dataset, Set};
+use topwork::dataset::{self, Dataset, Options, Set};
 use topwork::features::extract::Extraction;
 use topwork::features::look_warnings;
 use topwork::train::{ClassWeight, Examples, LinearChoice};
@@ -42,7 +43,8 @@ pub(crate) fn train(arguments: &Train) -> Result<(Outcome, std::path::PathBuf), 
     let row = backbone::row(&recipe.backbone)?;
     let weights = row.weights()?;
     stopwatch.stage("weights");
-    let dataset = list(&arguments.data, arguments.test.as_deref(), terminal)?;
+    let dataset =
+        list(&arguments.data, arguments.test.as_deref(), &arguments.understanding.options(), terminal)?;
     stopwatch.stage("list");
     let precision = recipe.precision.into();
     let photos = training_paths(&dataset);
@@ -143,8 +145,13 @@ pub(crate) fn train(arguments: &Train) -> Result<(Outcome, std::path::PathBuf), 
 }
 
 /// Lists the photos and says how they were understood.
-pub(crate) fn list(data: &Path, test: Option<&Path>, terminal: Terminal) -> Result<Dataset, Failure> {
-    let mut dataset = dataset::open(data)?;
+pub(crate) fn list(
+    data: &Path,
+    test: Option<&Path>,
+    options: &Options,
+    terminal: Terminal,
+) -> Result<Dataset, Failure> {
+    let mut dataset = dataset::open(data, options)?;
     if let Some(test) = test {
         if dataset.samples.iter().any(|sample| sample.set == Some(Set::Test)) {
             let message = "the photos bring a test set of their own, and --test gives another";
@@ -153,10 +160,21 @@ pub(crate) fn list(data: &Path, test: Option<&Path>, terminal: Terminal) -> Resu
                 .with_hint("leave out --test, or give the training folder alone")
                 .into());
         }
-        dataset.add(dataset::open_as(test, &dataset.classes, Set::Test)?);
+        // Columns and folders are told of DATA; the test photos are understood by themselves.
+        let options = Options {
+            merge_case: options.merge_case,
+            skip_conflicts: options.skip_conflicts,
+            ..Options::default()
+        };
+        dataset.add(dataset::open_as(test, &dataset.classes, Set::Test, &options)?);
     }
     for note in &dataset.notes {
         terminal.say(format!("note: {note}"));
+    }
+    let others: Vec<_> = dataset.ignored.iter().filter(|ignored| ignored.reason == "no-photo").collect();
+    if let Some(first) = others.first() {
+        let (number, name) = (counted(others.len(), "file"), visible(&first.name));
+        terminal.say(format!("note: not used: {number} that by name are no photos, such as \"{name}\""));
     }
     for warning in &dataset.warnings {
         terminal.warn(warning);
@@ -199,7 +217,8 @@ fn split_photos(
         (None, SplitChoice::Stratified) => Rule::Stratified { share: arguments.val, seed: arguments.seed },
         (None, SplitChoice::Keras) => Rule::Keras { share: arguments.val },
     };
-    let split = split(dataset, &extraction.usable_digests(), rule, conflicts(arguments.conflicts))?;
+    let split =
+        split(dataset, &extraction.usable_digests(), rule, conflicts(arguments.understanding.conflicts))?;
     for note in &split.notes {
         terminal.say(format!("note: {note}"));
     }

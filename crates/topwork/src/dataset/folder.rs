@@ -4,9 +4,11 @@
 //! left behind by a system. The class list is the byte-sorted names of the training set's class folders, fixed
 //! once; other sets are matched to it by name. Nothing here opens a file.
 
+use super::classes::{Spellings, label_of, merged_by_case, merged_note, twins};
 use super::walk::{self, Entry, Found, Kind, entries, joined, walk};
-use super::{Dataset, Ignored, Sample, Set, Skipped, name, quoted, unknown_classes};
+use super::{Dataset, Ignored, Options, Sample, Set, Skipped, name, quoted, unknown_classes};
 use crate::error::{Error, ErrorKind, Result};
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 pub use walk::{MAXIMUM_DEPTH, MAXIMUM_FILES};
@@ -45,13 +47,14 @@ impl Layout {
 /// inside a class folder. Links are followed, and a folder that a link leads back to is skipped as `loop`.
 ///
 /// Rules: a class folder without files is left out, with a warning; in another set a class without photos is fine,
-/// a class that training does not have is an error; classes that differ only in upper and lower case are two
-/// classes, with a warning.
+/// a class that training does not have is an error; folders whose names nobody can tell apart are one class (composed
+/// and decomposed umlauts, spaces at the ends, signs without a width); classes that differ only in upper and lower case, or
+/// look alike, are two classes, with a warning.
 ///
 /// # Errors
 /// Kind `Dataset`, with a hint, for an empty folder, no class folder, one class only, no photo at all, two folders
 /// for one set, an unknown class; `Io` where the folder cannot be listed.
-pub fn read(root: &Path) -> Result<Dataset> {
+pub fn read(root: &Path, options: &Options) -> Result<Dataset> {
     let layout = understand(root, &[])?;
     let training = layout.sets.iter().find(|folder| matches!(folder.set, None | Some(Set::Training)));
     let Some(training) = training else {
@@ -68,7 +71,13 @@ pub fn read(root: &Path) -> Result<Dataset> {
         ..Dataset::default()
     };
 
-    let read = class_folders(training, &layout.above, &mut dataset)?;
+    let mut read = class_folders(training, &layout.above, &mut dataset)?;
+    if options.merge_case {
+        let counts = read.iter().map(|(class, found)| (class.clone(), found.files.len())).collect();
+        let merged = merged_by_case(&counts);
+        dataset.notes.extend(merged_note(&counts, &merged));
+        read = joined_by_class(read.into_iter().map(|(class, found)| (merged[&class].clone(), found)));
+    }
     if read.is_empty() {
         return Err(match training.set {
             Some(_) => unlabelled_sets(root, &layout.sets),
@@ -76,7 +85,7 @@ pub fn read(root: &Path) -> Result<Dataset> {
         });
     }
     if training.set.is_none() {
-        check_for_sets_below(root, &read)?;
+        check_for_sets_below(root, &training.name, &read)?;
     }
     if !layout.unused.is_empty() {
         dataset.warnings.push(format!("not used: {} beside the sets", quoted(&layout.unused)));
@@ -114,7 +123,7 @@ pub fn read(root: &Path) -> Result<Dataset> {
         take(&mut dataset, found, Some(label), training.set);
     }
     check_classes(&dataset.classes, &training.path)?;
-    dataset.warnings.extend(twins(&dataset.classes));
+    dataset.warnings.extend(twins(&dataset.classes, &dataset.counts(|_| true)));
     for folder in layout.sets.iter().filter(|folder| !std::ptr::eq(*folder, training)) {
         let set = folder.set.expect("only a training set has no name");
         let read = class_folders(folder, &layout.above, &mut dataset)?;
@@ -125,7 +134,7 @@ pub fn read(root: &Path) -> Result<Dataset> {
                 .warnings
                 .push(format!("not used: \"{shown}\" holds no class folders, so its photos have no labels"));
         } else {
-            match_classes(&mut dataset, read, set)?;
+            match_classes(&mut dataset, read, set, options)?;
         }
     }
     dataset.sort();
@@ -144,7 +153,7 @@ fn unlisted(found: &Found) -> Option<&Skipped> {
 ///
 /// # Errors
 /// As [`read`], except that one class is enough.
-pub fn read_as(root: &Path, classes: &[String], set: Set) -> Result<Dataset> {
+pub fn read_as(root: &Path, classes: &[String], set: Set, options: &Options) -> Result<Dataset> {
     let mut layout = understand(root, classes)?;
     let position = layout.sets.iter().position(|folder| matches!(folder.set, None | Some(Set::Test)));
     let Some(position) = position else {
@@ -172,7 +181,7 @@ pub fn read_as(root: &Path, classes: &[String], set: Set) -> Result<Dataset> {
     if read.is_empty() {
         return Err(no_class_folders(&folder.path));
     }
-    match_classes(&mut dataset, read, set)?;
+    match_classes(&mut dataset, read, set, options)?;
     if dataset.samples.is_empty() {
         return Err(
             Error::new(ErrorKind::Dataset, "there is no photo in the class folders").with_path(&folder.path)
@@ -216,7 +225,7 @@ fn understand(root: &Path, known: &[String]) -> Result<Layout> {
     }
     let folders: Vec<&Entry> = listed.iter().filter(|entry| is_folder(entry)).collect();
     if let [only] = folders.as_slice()
-        && !known.contains(&name::escape_part(&only.name))
+        && label_of(known, &name::escape_part(&only.name), false).is_none()
         && let Ok(inner) = entries(&only.path)
     {
         let inner_name = joined("", &only.name);
@@ -350,13 +359,25 @@ fn class_folders(
     dataset.ignored.extend(ignored(&listed, &folder.name, "beside-classes"));
     let mut above: Vec<&Path> = above.iter().map(PathBuf::as_path).collect();
     above.push(&folder.path);
-    let mut classes = Vec::new();
+    let (mut classes, mut spellings) = (Vec::new(), Spellings::default());
     for entry in listed.iter().filter(|entry| is_folder(entry)) {
         let found = walk(&entry.path, &joined(&folder.name, &entry.name), &above)?;
-        classes.push((name::escape_part(&entry.name), found));
+        classes.push((spellings.take(name::escape_part(&entry.name)), found));
     }
-    classes.sort_by(|a, b| a.0.as_bytes().cmp(b.0.as_bytes()));
-    Ok(classes)
+    dataset.notes.extend(spellings.note());
+    Ok(joined_by_class(classes.into_iter()))
+}
+
+/// The folders of each class as one, sorted by the bytes of the class names.
+fn joined_by_class(folders: impl Iterator<Item = (String, Found)>) -> Vec<(String, Found)> {
+    let mut classes: BTreeMap<String, Found> = BTreeMap::new();
+    for (class, found) in folders {
+        let all = classes.entry(class).or_default();
+        all.files.extend(found.files);
+        all.skipped.extend(found.skipped);
+        all.ignored.extend(found.ignored);
+    }
+    classes.into_iter().collect()
 }
 
 fn take(dataset: &mut Dataset, found: Found, label: Option<usize>, set: Option<Set>) {
@@ -368,10 +389,15 @@ fn take(dataset: &mut Dataset, found: Found, label: Option<usize>, set: Option<S
 }
 
 /// Adds a set whose classes are known, by their names.
-fn match_classes(dataset: &mut Dataset, read: Vec<(String, Found)>, set: Set) -> Result<()> {
+fn match_classes(
+    dataset: &mut Dataset,
+    read: Vec<(String, Found)>,
+    set: Set,
+    options: &Options,
+) -> Result<()> {
     let mut unknown = Vec::new();
     for (class, found) in read {
-        let label = dataset.classes.iter().position(|known| *known == class);
+        let label = label_of(&dataset.classes, &class, options.merge_case);
         if label.is_none() && !found.files.is_empty() {
             unknown.push(class);
         } else {
@@ -416,11 +442,13 @@ fn may_be_photo(name: &str) -> bool {
 /// # Errors
 /// Kind `Dataset` where class folders hold folders for the training set and another: their test photos must not be trained
 /// on.
-fn check_for_sets_below(root: &Path, read: &[(String, Found)]) -> Result<()> {
+fn check_for_sets_below(root: &Path, prefix: &str, read: &[(String, Found)]) -> Result<()> {
+    let above = prefix.split('/').filter(|part| !part.is_empty()).count();
     for (class, found) in read {
         let inside = |name: &str| -> Option<String> {
-            let (_, inner) = name.split_once(&format!("{class}/"))?;
-            Some(inner.split_once('/')?.0.to_string())
+            let mut inner = name.split('/').skip(above + 1);
+            let (folder, _) = (inner.next()?, inner.next()?);
+            Some(folder.to_owned())
         };
         let folders: std::collections::BTreeSet<String> =
             found.files.iter().filter_map(|(name, _)| inside(name)).collect();
@@ -462,19 +490,4 @@ pub(super) fn check_classes(classes: &[String], place: &Path) -> Result<()> {
         _ => return Ok(()),
     };
     Err(Error::new(ErrorKind::Dataset, message).with_path(place).with_hint(hint))
-}
-
-/// A warning for classes that differ only in upper and lower case.
-pub(super) fn twins(classes: &[String]) -> Option<String> {
-    let mut lower: Vec<(String, &String)> =
-        classes.iter().map(|class| (class.to_lowercase(), class)).collect();
-    lower.sort();
-    let pairs: Vec<String> = lower
-        .windows(2)
-        .filter(|pair| pair[0].0 == pair[1].0)
-        .map(|pair| quoted(&[pair[0].1.clone(), pair[1].1.clone()]))
-        .collect();
-    (!pairs.is_empty()).then(|| {
-        format!("two classes each, though they differ only in upper and lower case: {}", pairs.join("; "))
-    })
 }

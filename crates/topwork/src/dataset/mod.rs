@@ -3,6 +3,7 @@
 //! This is where the line starts and where it is split. Nothing here decodes a photo or writes a file; photos
 //! are only read, and only their listing, never their content, is read here.
 
+mod classes;
 pub mod folder;
 pub mod manifest;
 pub mod name;
@@ -178,12 +179,39 @@ impl Dataset {
     }
 }
 
+/// How photos are understood where their folder or table leaves it open.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Options {
+    /// The title of a table's column of file names; else it is told by the titles that tools give.
+    pub filename_column: Option<String>,
+    /// The title of a table's column of labels; else as above.
+    pub label_column: Option<String>,
+    /// The title of a table's column of sets; else as above, and there need be none.
+    pub set_column: Option<String>,
+    /// The folder that the file names of a table are relative to; else the table's own, or one beside or above it.
+    pub photos: Option<PathBuf>,
+    /// Classes that differ only in upper and lower case are one.
+    pub merge_case: bool,
+    /// Rows of a table that give one file several labels are skipped; else they are an error.
+    pub skip_conflicts: bool,
+}
+
+impl Options {
+    fn are_for_tables(&self) -> bool {
+        self.filename_column.is_some()
+            || self.label_column.is_some()
+            || self.set_column.is_some()
+            || self.photos.is_some()
+    }
+}
+
 /// Reads the photos to train on: a folder (see [`folder::read`]) or a table (see [`table::read`]).
 ///
 /// # Errors
-/// Kind `Dataset` where it cannot be understood, with a hint; `Io` where it cannot be read.
-pub fn open(data: &Path) -> Result<Dataset> {
-    if is_folder(data)? { folder::read(data) } else { table::read(data) }
+/// Kind `Dataset` where it cannot be understood, with a hint; `Configuration` for options of tables with a folder; `Io`
+/// where it cannot be read.
+pub fn open(data: &Path, options: &Options) -> Result<Dataset> {
+    if is_folder(data, options)? { folder::read(data, options) } else { table::read(data, options) }
 }
 
 /// Reads photos of classes that are already fixed, for that set: a class without photos is fine, a class that
@@ -193,16 +221,24 @@ pub fn open(data: &Path) -> Result<Dataset> {
 ///
 /// # Errors
 /// As [`open`], and kind `Dataset` for an unknown class, listing both sides.
-pub fn open_as(data: &Path, classes: &[String], set: Set) -> Result<Dataset> {
-    if is_folder(data)? { folder::read_as(data, classes, set) } else { table::read_as(data, classes, set) }
+pub fn open_as(data: &Path, classes: &[String], set: Set, options: &Options) -> Result<Dataset> {
+    if is_folder(data, options)? {
+        folder::read_as(data, classes, set, options)
+    } else {
+        table::read_as(data, classes, set, options)
+    }
 }
 
-fn is_folder(data: &Path) -> Result<bool> {
+fn is_folder(data: &Path, options: &Options) -> Result<bool> {
     let metadata = std::fs::metadata(data).map_err(|source| {
         Error::io("cannot open the photos", data, source)
             .with_hint("DATA is a folder of class folders, or a CSV file with the columns filename and label")
     })?;
     if metadata.is_dir() {
+        if options.are_for_tables() {
+            let message = "columns, and a folder for their file names, are for tables; this is a folder";
+            return Err(Error::new(ErrorKind::Configuration, message).with_path(data));
+        }
         Ok(true)
     } else if metadata.is_file() {
         Ok(false)
