@@ -140,7 +140,7 @@ fn a_table_with_odd_labels_goes_with_the_options_that_messages_name() {
     let mut table = "user.id,image,emotion\n".to_owned();
     for number in 0..24 {
         place.write(&format!("images/{number}.ppm"), &common::photo(number % 2, number as u32));
-        let class = ["anger", "joy", "ANGER", "joy"][number as usize % 4];
+        let class = ["anger", "joy", "ANGER", "joy"][number % 4];
         table += &format!("{},{number}.ppm,{class}\n", number / 5);
     }
     place.write("data/legend.csv", format!("{table}0,5.ppm,anger\n").as_bytes());
