@@ -881,3 +881,125 @@ fn bigtiff_is_read() {
     assert_eq!((photo.width, photo.height, photo.pixels.as_slice()), (2, 1, &pixels[..]));
     assert_eq!(decoded(&bytes[..bytes.len() - 9]).unwrap_err().reason, Reason::Truncated);
 }
+
+/// An EXIF block that says how the picture lies.
+fn exif_block(value: u8) -> Vec<u8> {
+    let mut block = b"II*\0\x08\0\0\0\x01\0\x12\x01\x03\0\x01\0\0\0".to_vec();
+    block.extend([value, 0, 0, 0, 0, 0, 0, 0]);
+    block
+}
+
+fn xmp_packet(value: u8) -> Vec<u8> {
+    format!("<x:xmpmeta><rdf:Description tiff:Orientation=\"{value}\"/></x:xmpmeta>").into_bytes()
+}
+
+/// A PNG with further chunks before its picture.
+fn png_with(chunks: &[Vec<u8>]) -> Vec<u8> {
+    let plain = black_png(8, 4, 8, 2, &[]);
+    let header = 8 + 25;
+    [&plain[..header], &chunks.concat(), &plain[header..]].concat()
+}
+
+/// A GIF of 8 x 4 pixels with an XMP packet.
+fn gif_with_xmp(packet: &[u8]) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    {
+        let mut encoder = gif::Encoder::new(&mut bytes, 8, 4, &[0, 0, 0, 255, 255, 255]).unwrap();
+        let frame = gif::Frame::from_indexed_pixels(8, 4, vec![1; 32], None);
+        encoder.write_frame(&frame).unwrap();
+    }
+    // The trailer of 257 bytes lets readers that know no XMP skip it as blocks of a GIF.
+    let trailer: Vec<u8> = std::iter::once(1).chain((0..=255).rev()).chain([0]).collect();
+    let block = [b"\x21\xff\x0bXMP DataXMP", packet, &trailer].concat();
+    let start = 13 + 6;
+    [&bytes[..start], &block, &bytes[start..]].concat()
+}
+
+#[test]
+fn the_orientation_is_found_wherever_programs_write_it() {
+    let hexadecimal = |block: &[u8]| -> String {
+        let digits: Vec<String> = block.iter().map(|byte| format!("{byte:02x}")).collect();
+        digits.chunks(36).map(|line| line.concat() + "\n").collect()
+    };
+    let profile = |name: &str, block: &[u8]| {
+        format!("\n{name}\n{:8}\n{}", block.len(), hexadecimal(block)).into_bytes()
+    };
+    let (block, other, packet) = (exif_block(6), exif_block(1), xmp_packet(6));
+    let app1 = [b"Exif\0\0", &block[..]].concat();
+    let itxt = |compressed: bool, text: &[u8]| {
+        [b"XML:com.adobe.xmp\0", &[u8::from(compressed)][..], b"\0\0\0", text].concat()
+    };
+    let zipped = |text: &[u8]| {
+        let mut encoder = flate2::write::ZlibEncoder::new(Vec::new(), flate2::Compression::default());
+        std::io::Write::write_all(&mut encoder, text).unwrap();
+        encoder.finish().unwrap()
+    };
+    let text = |keyword: &str, text: &[u8]| [keyword.as_bytes(), b"\0", text].concat();
+    let exif_text = profile("exif", &block);
+    let jpeg = |segments: &[Vec<u8>]| {
+        let mut bytes = Vec::new();
+        let mut encoder = jpeg_encoder::Encoder::new(&mut bytes, 90);
+        for segment in segments {
+            encoder.add_app_segment(1, segment.clone()).unwrap();
+        }
+        encoder.encode(&[90; 96], 8, 4, jpeg_encoder::ColorType::Rgb).unwrap();
+        bytes
+    };
+    let in_jpeg = |packet: &[u8]| [b"http://ns.adobe.com/xap/1.0/\0", packet].concat();
+    let webp = |packet: &[u8], block: Option<&[u8]>| {
+        let mut bytes = Vec::new();
+        let mut encoder = image_webp::WebPEncoder::new(&mut bytes);
+        encoder.set_xmp_metadata(packet.to_vec());
+        if let Some(block) = block {
+            encoder.set_exif_metadata(block.to_vec());
+        }
+        encoder.encode(&[90; 96], 8, 4, image_webp::ColorType::Rgb8).unwrap();
+        bytes
+    };
+    let turned = [
+        ("PNG, eXIf", png_with(&[chunk(b"eXIf", &block)])),
+        ("PNG, tEXt", png_with(&[chunk(b"tEXt", &text("Raw profile type exif", &exif_text))])),
+        (
+            "PNG, APP1",
+            png_with(&[chunk(b"tEXt", &text("Raw profile type APP1", &profile("generic profile", &app1)))]),
+        ),
+        (
+            "PNG, zTXt",
+            png_with(&[chunk(
+                b"zTXt",
+                &text("Raw profile type exif", &[b"\0", &zipped(&exif_text)[..]].concat()),
+            )]),
+        ),
+        ("PNG, XMP", png_with(&[chunk(b"iTXt", &itxt(false, &packet))])),
+        ("PNG, compressed XMP", png_with(&[chunk(b"iTXt", &itxt(true, &zipped(&packet)))])),
+        ("JPEG, EXIF", jpeg(&[app1.clone()])),
+        ("JPEG, XMP", jpeg(&[in_jpeg(&packet)])),
+        ("JPEG, both", jpeg(&[in_jpeg(&xmp_packet(1)), app1.clone()])),
+        ("WebP, XMP", webp(&packet, None)),
+        ("WebP, both", webp(&xmp_packet(1), Some(&block))),
+        ("GIF, XMP", gif_with_xmp(&packet)),
+    ];
+    for (name, bytes) in turned {
+        let photo = decoded(&bytes).unwrap_or_else(|error| panic!("{name}: {error}"));
+        assert_eq!((photo.width, photo.height), (4, 8), "{name}");
+    }
+    // EXIF that says upright counts before XMP; what is broken or endless says nothing.
+    let upright = [
+        ("PNG", png_with(&[chunk(b"eXIf", &other), chunk(b"iTXt", &itxt(false, &packet))])),
+        ("JPEG", jpeg(&[[b"Exif\0\0", &other[..]].concat(), in_jpeg(&packet)])),
+        ("WebP", webp(&packet, Some(&other))),
+        ("no digits", png_with(&[chunk(b"tEXt", &text("Raw profile type exif", b"\nexif\n"))])),
+        ("broken zTXt", png_with(&[chunk(b"zTXt", &text("Raw profile type exif", b"\0\x78\x9c\xff\xff"))])),
+        (
+            "a bomb",
+            png_with(&[chunk(
+                b"zTXt",
+                &text("Raw profile type exif", &[b"\0", &deflated_zeros(1 << 26)[..]].concat()),
+            )]),
+        ),
+    ];
+    for (name, bytes) in upright {
+        let photo = decoded(&bytes).unwrap_or_else(|error| panic!("{name}: {error}"));
+        assert_eq!((photo.width, photo.height), (8, 4), "{name}");
+    }
+}

@@ -4,6 +4,7 @@
 //! first directory's, so that a broken or looping block costs nothing and means "no orientation".
 
 use super::orientation::Orientation;
+use super::xmp;
 
 /// Tag of the orientation.
 const ORIENTATION: u16 = 0x0112;
@@ -12,10 +13,10 @@ const SHORT: u16 = 3;
 const LONG: u16 = 4;
 
 /// The orientation in a block that starts with its byte order (`II` or `MM`), with or without the `Exif\0\0`
-/// that JPEG puts before it. Anything invalid is upright.
-pub(super) fn orientation(block: &[u8]) -> Orientation {
-    let block = block.strip_prefix(b"Exif\0\0").unwrap_or(block);
-    Orientation::of(tag(block, ORIENTATION).unwrap_or(1))
+/// that JPEG puts before it; where it tells none, in the XMP packet. Anything invalid is upright.
+pub(super) fn orientation(block: Option<&[u8]>, packet: Option<&[u8]>) -> Orientation {
+    let tagged = block.and_then(|block| tag(block.strip_prefix(b"Exif\0\0").unwrap_or(block), ORIENTATION));
+    Orientation::of(tagged.or_else(|| packet.and_then(xmp::orientation)).unwrap_or(1))
 }
 
 /// The first value of a tag of the first directory, of which the lower 16 bits count where it has 32.
@@ -73,13 +74,13 @@ mod tests {
         let little = b"II*\0\x08\0\0\0\x01\0\x12\x01\x04\0\x01\0\0\0\x06\0\0\0\0\0\0\0";
         let big = b"MM\0*\0\0\0\x08\0\x01\x01\x12\0\x04\0\0\0\x01\0\0\0\x06\0\0\0\0";
         for block in [little, big] {
-            assert_eq!(orientation(block), Orientation::of(6), "{block:?}");
+            assert_eq!(orientation(Some(block), None), Orientation::of(6), "{block:?}");
         }
         // Of another type, or without a value, it is none.
         for (place, byte) in [(12, 2), (14, 0)] {
             let mut block = *little;
             block[place] = byte;
-            assert_eq!(orientation(&block), Orientation::UPRIGHT);
+            assert_eq!(orientation(Some(&block), None), Orientation::UPRIGHT);
         }
     }
 }

@@ -1,8 +1,7 @@
 //! GIF, by the gif crate: the first frame on the whole canvas; what it leaves open is white.
 
-use super::orientation::Orientation;
 use super::pixels::over_white;
-use super::{Decoded, Limits, Photo, Unreadable};
+use super::{Decoded, Limits, Photo, Unreadable, exif};
 use gif::{ColorOutput, DecodeOptions, DecodingError, MemoryLimit};
 use std::io::ErrorKind;
 use std::num::NonZeroU64;
@@ -44,7 +43,7 @@ pub(super) fn decode(bytes: &[u8], limits: &Limits) -> Result<Decoded, Unreadabl
         }
     }
     let photo = Photo { width: width as u32, height: height as u32, pixels };
-    Ok(Decoded::new(photo, Orientation::UPRIGHT))
+    Ok(Decoded::new(photo, exif::orientation(None, decoder.xmp_metadata())))
 }
 
 fn unreadable(error: DecodingError) -> Unreadable {

@@ -20,6 +20,7 @@ mod reason;
 mod samples;
 mod tiff;
 mod webp;
+mod xmp;
 
 pub use limits::Limits;
 pub use read::read;
@@ -60,7 +61,7 @@ impl Decoded {
 
 /// Decodes a photo: JPEG, PNG, GIF, WebP, BMP, TIFF or PNM.
 ///
-/// The EXIF orientation is applied; transparent parts are laid over white; grey becomes three equal channels;
+/// The orientation of EXIF, or else of XMP, is applied; transparent parts are laid over white; grey becomes three equal channels;
 /// of 16 bits those are kept that [`SampleRange::Declared`] tells; of several frames or pages the first one counts; colour profiles are
 /// ignored.
 ///

@@ -1,6 +1,5 @@
-//! PNG, by the png crate: all checksums are checked, the first image counts, text and profiles are not read.
+//! PNG, by the png crate: all checksums are checked, the first image counts; of texts and profiles the orientation alone is read.
 
-use super::orientation::Orientation;
 use super::pixels::{self, Layout};
 use super::{Decoded, Limits, Photo, SampleRange, Unreadable, exif, samples};
 use png::{ColorType, DecodeOptions, Decoder, DecodingError, Transformations};
@@ -8,6 +7,9 @@ use std::io::{Cursor, ErrorKind};
 
 /// Deflate makes at most 1,032 bytes of one (its longest copy of 258 bytes in two bits).
 const LARGEST_RATIO: u64 = 1_032;
+
+/// No text that holds an orientation is longer.
+const LONGEST_TEXT: usize = 1 << 20;
 
 pub(super) fn decode(bytes: &[u8], limits: &Limits, range: SampleRange) -> Result<Decoded, Unreadable> {
     let mut options = DecodeOptions::default();
@@ -57,9 +59,74 @@ pub(super) fn decode(bytes: &[u8], limits: &Limits, range: SampleRange) -> Resul
         }
         None => (samples, None),
     };
-    let orientation = reader.info().exif_metadata.as_deref().map_or(Orientation::UPRIGHT, exif::orientation);
+    let block = reader.info().exif_metadata.as_deref().map(<[u8]>::to_vec).or_else(|| raw_profile(bytes));
+    let packet =
+        texts(bytes).find(|(keyword, _)| *keyword == b"XML:com.adobe.xmp").and_then(|(_, text)| text.read());
+    let orientation = exif::orientation(block.as_deref(), packet.as_deref());
     let photo = Photo { width, height, pixels: pixels::rgb(layout, samples) };
     Ok(Decoded { photo, orientation, counts })
+}
+
+/// A text chunk as it is stored.
+struct Text<'a> {
+    stored: &'a [u8],
+    is_compressed: bool,
+}
+
+impl Text<'_> {
+    /// The text; `None` where it is broken or too long.
+    fn read(&self) -> Option<Vec<u8>> {
+        if self.is_compressed {
+            return fdeflate::decompress_to_vec_bounded(self.stored, LONGEST_TEXT).ok();
+        }
+        (self.stored.len() <= LONGEST_TEXT).then(|| self.stored.to_vec())
+    }
+}
+
+/// Keyword and text of the chunks `tEXt`, `zTXt` and `iTXt`, of a file whose checksums are checked already.
+fn texts(bytes: &[u8]) -> impl Iterator<Item = (&[u8], Text<'_>)> {
+    let mut rest = bytes.get(8..).unwrap_or_default();
+    let chunks = std::iter::from_fn(move || {
+        let length = u32::from_be_bytes(*rest.first_chunk()?) as usize;
+        let kind = rest.get(4..8)?;
+        let data = rest.get(8..)?.get(..length)?;
+        rest = rest.get(length.checked_add(12)?..)?;
+        Some((kind, data))
+    });
+    chunks.filter_map(|(kind, data)| {
+        let (keyword, rest) = until_zero(data)?;
+        let text = match kind {
+            b"tEXt" => Text { stored: rest, is_compressed: false },
+            b"zTXt" => Text { stored: rest.get(1..)?, is_compressed: true },
+            b"iTXt" => {
+                let (_language, translated) = until_zero(rest.get(2..)?)?;
+                let (_translated, stored) = until_zero(translated)?;
+                Text { stored, is_compressed: rest[0] == 1 }
+            }
+            _ => return None,
+        };
+        Some((keyword, text))
+    })
+}
+
+fn until_zero(bytes: &[u8]) -> Option<(&[u8], &[u8])> {
+    let at = bytes.iter().position(|byte| *byte == 0)?;
+    Some((&bytes[..at], &bytes[at + 1..]))
+}
+
+/// The EXIF block that ImageMagick keeps as text: a line break, the name, the length, then hexadecimal digits in lines.
+fn raw_profile(bytes: &[u8]) -> Option<Vec<u8>> {
+    let keywords: [&[u8]; 2] = [b"Raw profile type exif", b"Raw profile type APP1"];
+    let (_, text) = texts(bytes).find(|(keyword, _)| keywords.contains(keyword))?;
+    let text = text.read()?;
+    let mut lines = text.trim_ascii_start().splitn(3, |byte| *byte == b'\n');
+    let (_name, _length, digits) = (lines.next()?, lines.next()?, lines.next()?);
+    let digits: Vec<u8> = digits
+        .iter()
+        .filter(|byte| !byte.is_ascii_whitespace())
+        .map_while(|byte| char::from(*byte).to_digit(16).map(|digit| digit as u8))
+        .collect();
+    Some(digits.as_chunks::<2>().0.iter().map(|[high, low]| high << 4 | low).collect())
 }
 
 fn unreadable(error: DecodingError) -> Unreadable {

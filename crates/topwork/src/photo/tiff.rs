@@ -5,7 +5,7 @@
 
 use super::orientation::Orientation;
 use super::pixels::{self, Layout};
-use super::{Decoded, Limits, Photo, SampleRange, Unreadable, exif, samples};
+use super::{Decoded, Limits, Photo, SampleRange, Unreadable, exif, samples, xmp};
 use std::io::{Cursor, ErrorKind, Read, Seek};
 use tiff::decoder::{Decoder, DecodingResult};
 use tiff::tags::Tag;
@@ -22,6 +22,8 @@ const REVERSED_BITS: u32 = 2;
 const FAX: std::ops::RangeInclusive<u32> = 2..=4;
 /// Predictor: the samples are what they are. The crate counts the colour's samples for the others, not the pixel's.
 const NO_PREDICTOR: u32 = 1;
+/// An XMP packet.
+const XMP: u16 = 700;
 /// What the samples mean, and two of the meanings.
 const INTERPRETATION: u16 = 262;
 const BLACK_IS_ZERO: u16 = 1;
@@ -114,7 +116,10 @@ fn decode_as(
     };
     let is_opaque =
         matches!(colour, ColorType::Multiband { .. }) && extra.first().is_none_or(|kind| *kind == 0);
+    let packet =
+        decoder.find_tag(Tag::Unknown(XMP)).ok().flatten().and_then(|packet| packet.into_u8_vec().ok());
     let turned = number(&mut decoder, Tag::Orientation).and_then(|value| u16::try_from(value).ok());
+    let turned = turned.or_else(|| packet.as_deref().and_then(xmp::orientation));
     let has_associated_alpha = extra.contains(&ASSOCIATED_ALPHA);
     let palette = if has_palette { Some(palette(&mut decoder, colour)?) } else { None };
     let mut counts = None;

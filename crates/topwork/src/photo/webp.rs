@@ -1,6 +1,5 @@
 //! WebP, by the image-webp crate: lossy and lossless; the first frame of an animation.
 
-use super::orientation::Orientation;
 use super::pixels::{self, Layout};
 use super::{Decoded, Limits, Photo, Unreadable, exif};
 use image_webp::{DecodingError, WebPDecoder};
@@ -24,7 +23,8 @@ pub(super) fn decode(bytes: &[u8], limits: &Limits) -> Result<Decoded, Unreadabl
     let mut samples = vec![0; size];
     decoder.read_image(&mut samples).map_err(unreadable)?;
     let block = decoder.exif_metadata().ok().flatten();
-    let orientation = block.map_or(Orientation::UPRIGHT, |block| exif::orientation(&block));
+    let packet = decoder.xmp_metadata().ok().flatten();
+    let orientation = exif::orientation(block.as_deref(), packet.as_deref());
     Ok(Decoded::new(Photo { width, height, pixels: pixels::rgb(layout, samples) }, orientation))
 }
 

@@ -10,7 +10,6 @@ mod scaled;
 mod standard_tables;
 mod structure;
 
-use super::orientation::Orientation;
 use super::{Decoded, Limits, Photo, Reason, Unreadable, exif};
 use colour::Colour;
 use structure::Structure;
@@ -42,7 +41,7 @@ pub(super) fn decode(bytes: &[u8], limits: &Limits, shorter: u32) -> Result<Deco
     limits.check_scans(structure.scans.len() as u32, width * height)?;
     limits.check_jpeg_data(structure.data)?;
     structure.check_amount()?;
-    let orientation = structure.exif.map_or(Orientation::UPRIGHT, exif::orientation);
+    let orientation = exif::orientation(structure.exif, structure.xmp);
     if size == 8 && structure.is_sequential_in_pieces() {
         return Err(Unreadable::unsupported(
             "a baseline file whose colours come in scans of their own; open it in a photo program and save it again",

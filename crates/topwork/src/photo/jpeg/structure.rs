@@ -15,6 +15,8 @@ pub(super) const SOS: u8 = 0xda;
 pub(super) const DQT: u8 = 0xdb;
 pub(super) const DHT: u8 = 0xc4;
 pub(super) const DRI: u8 = 0xdd;
+/// What XMP packets start with.
+const XMP: &[u8] = b"http://ns.adobe.com/xap/1.0/\0";
 /// Blocks that the components of a scan may have in one unit.
 const MOST_BLOCKS: u32 = 10;
 
@@ -31,6 +33,8 @@ pub(super) struct Structure<'a> {
     pub(super) adobe_transform: Option<u8>,
     /// The first EXIF block.
     pub(super) exif: Option<&'a [u8]>,
+    /// The first XMP packet.
+    pub(super) xmp: Option<&'a [u8]>,
     /// The end marker is there.
     pub(super) has_end: bool,
     /// What decoding needs, in the order of the file.
@@ -94,6 +98,7 @@ impl<'a> Structure<'a> {
             has_jfif: false,
             adobe_transform: None,
             exif: None,
+            xmp: None,
             has_end: false,
             parts: Vec::new(),
             data: 0,
@@ -256,6 +261,7 @@ impl<'a> Structure<'a> {
             SOS => self.take_scan(segment)?,
             0xe0 if segment.starts_with(b"JFIF\0") && self.scans.is_empty() => self.has_jfif = true,
             0xe1 if segment.starts_with(b"Exif\0\0") && self.exif.is_none() => self.exif = Some(segment),
+            0xe1 if segment.starts_with(XMP) && self.xmp.is_none() => self.xmp = Some(segment),
             0xee if segment.starts_with(b"Adobe") && segment.len() >= 12 && self.scans.is_empty() => {
                 self.adobe_transform = Some(segment[11]);
             }
