@@ -261,6 +261,20 @@ def pngs():
         where = {"before": block} if value % 2 else {"after": block}
         add(f"orientation-{value}.png", png(13, 11, 8, 2, pixels.reshape(11, -1), **where), upright(pixels, value))
 
+    # Animations: the picture itself is the first frame, or none; the frames come in any order.
+    control = chunk(b"acTL", struct.pack(">II", 2, 0))
+
+    def frame(number):
+        return chunk(b"fcTL", struct.pack(">IIIIIHHBB", number, 13, 11, 0, 0, 1, 10, 0, 0))
+
+    other = zlib.compress(b"".join(b"\0" + bytes(line) for line in 255 - pixels.reshape(11, -1)))
+    frames = {"in-order": (frame(0), frame(1) + chunk(b"fdAT", struct.pack(">I", 2) + other)),
+              "beside": (b"", frame(0) + chunk(b"fdAT", struct.pack(">I", 1) + other)),
+              "out-of-order": (frame(3), frame(1) + chunk(b"fdAT", struct.pack(">I", 0) + other))}
+    for name, (before, after) in frames.items():
+        animation = png(13, 11, 8, 2, pixels.reshape(11, -1), before=control + before, after=after)
+        add(f"animation-{name}.png", animation, pixels)
+
 
 def tiff(order, data, tags):
     """One page: the data from the eighth byte on, then the directory."""
@@ -359,6 +373,19 @@ def others():
     tags[2] = (258, 3, 4, 8 + multiplied.size)
     add("associated-alpha.tif", tiff("<", multiplied.tobytes() + struct.pack("<4H", 8, 8, 8, 8), tags),
         multiplied[:, :, :3] + (255 - alpha))
+    planes = pixels.transpose(2, 0, 1)
+    after = 8 + planes.size + planes.size % 2
+    tags = [(256, 3, 1, 13), (257, 3, 1, 11), (258, 3, 3, after), (259, 3, 1, 1), (262, 3, 1, 2), (273, 4, 3, after + 6),
+            (277, 3, 1, 3), (278, 3, 1, 11), (279, 4, 3, after + 18), (284, 3, 1, 2)]
+    sizes = struct.pack("<3H3I3I", 8, 8, 8, 8, 8 + 143, 8 + 286, 143, 143, 143)
+    add("planes.tif", tiff("<", planes.tobytes() + b"\0" * (planes.size % 2) + sizes, tags), pixels)
+    add("fax.tif", encoded(bits, "TIFF", compression="group4"), np.asarray(bits.convert("RGB")))
+    strip = encoded(Image.fromarray(scene(53, 37)), "JPEG", quality=92, subsampling=2)
+    after = 8 + len(strip) + len(strip) % 2
+    tags = [(256, 3, 1, 53), (257, 3, 1, 37), (258, 3, 3, after), (259, 3, 1, 7), (262, 3, 1, 6), (273, 4, 1, 8),
+            (277, 3, 1, 3), (278, 3, 1, 37), (279, 4, 1, len(strip)), (530, 3, 2, 2 | 2 << 16)]
+    data = tiff("<", strip + b"\0" * (len(strip) % 2) + struct.pack("<3H", 8, 8, 8), tags)
+    add("ycbcr-jpeg.tif", data, pillow(data), tolerance=4)
     refused("lab.tif", encoded(image.convert("LAB"), "TIFF"))
     refused("float.tif", encoded(image.convert("F"), "TIFF"))
     add("pages.tif", encoded(image, "TIFF", save_all=True, append_images=[image.rotate(180)]), pixels)

@@ -972,7 +972,7 @@ fn the_orientation_is_found_wherever_programs_write_it() {
         ),
         ("PNG, XMP", png_with(&[chunk(b"iTXt", &itxt(false, &packet))])),
         ("PNG, compressed XMP", png_with(&[chunk(b"iTXt", &itxt(true, &zipped(&packet)))])),
-        ("JPEG, EXIF", jpeg(&[app1.clone()])),
+        ("JPEG, EXIF", jpeg(std::slice::from_ref(&app1))),
         ("JPEG, XMP", jpeg(&[in_jpeg(&packet)])),
         ("JPEG, both", jpeg(&[in_jpeg(&xmp_packet(1)), app1.clone()])),
         ("WebP, XMP", webp(&packet, None)),

@@ -55,6 +55,6 @@ fn unreadable(error: DecodingError) -> Unreadable {
         error if error.to_string().contains("Unexpected End of File") => {
             Unreadable::truncated("the file ends within the picture")
         }
-        error => Unreadable::corrupt(error.to_string()),
+        _ => Unreadable::corrupt("the file contradicts its format"),
     }
 }

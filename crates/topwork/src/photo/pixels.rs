@@ -63,6 +63,20 @@ pub(super) fn rgb_of_ink([cyan, magenta, yellow, key]: [u8; 4]) -> [u8; 3] {
     })
 }
 
+/// Brightness, blue and red difference to RGB: `ycc_rgb_convert` of libjpeg-turbo's `jdcolor.c`.
+#[inline(always)]
+pub(super) fn rgb_of_ycbcr([luma, blue, red]: [u8; 3]) -> [u8; 3] {
+    const HALF: i32 = 1 << 15;
+    let (luma, blue, red) = (i32::from(luma), i32::from(blue) - 128, i32::from(red) - 128);
+    // 1.402, 0.34414, 0.71414 and 1.772 with 16 fractional bits.
+    let colours = [
+        luma + ((91_881 * red + HALF) >> 16),
+        luma + ((-22_554 * blue - 46_802 * red + HALF) >> 16),
+        luma + ((116_130 * blue + HALF) >> 16),
+    ];
+    colours.map(|colour| colour.clamp(0, 255) as u8)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -3,6 +3,7 @@
 use super::pixels::{self, Layout};
 use super::{Decoded, Limits, Photo, SampleRange, Unreadable, exif, samples};
 use png::{ColorType, DecodeOptions, Decoder, DecodingError, Transformations};
+use std::borrow::Cow;
 use std::io::{Cursor, ErrorKind};
 
 /// Deflate makes at most 1,032 bytes of one (its longest copy of 258 bytes in two bits).
@@ -16,7 +17,8 @@ pub(super) fn decode(bytes: &[u8], limits: &Limits, range: SampleRange) -> Resul
     options.set_ignore_checksums(false);
     options.set_ignore_text_chunk(true);
     options.set_ignore_iccp_chunk(true);
-    let mut decoder = Decoder::new_with_options(Cursor::new(bytes), options);
+    let still = still(bytes);
+    let mut decoder = Decoder::new_with_options(Cursor::new(&still[..]), options);
     decoder.set_limits(png::Limits { bytes: usize::try_from(limits.memory).unwrap_or(usize::MAX) });
     // Palettes and transparent colours are resolved, fewer bits widened.
     decoder.set_transformations(Transformations::EXPAND);
@@ -83,17 +85,37 @@ impl Text<'_> {
     }
 }
 
+/// The picture without its animation, whose frames may come in an order that the png crate refuses.
+fn still(bytes: &[u8]) -> Cow<'_, [u8]> {
+    let is_animation = |kind: &[u8]| matches!(kind, b"acTL" | b"fcTL" | b"fdAT");
+    if !chunks(bytes).any(|(kind, ..)| is_animation(kind)) {
+        return bytes.into();
+    }
+    let (signature, rest) = bytes.split_at(8);
+    let kept = chunks(bytes).filter(|(kind, ..)| !is_animation(kind));
+    let mut still: Vec<u8> = signature.iter().chain(kept.flat_map(|(_, _, whole)| whole)).copied().collect();
+    let whole: usize = chunks(bytes).map(|(_, _, whole)| whole.len()).sum();
+    let cut_off = &rest[whole..];
+    if !cut_off.get(4..8).is_some_and(is_animation) {
+        still.extend_from_slice(cut_off);
+    }
+    still.into()
+}
+
+/// Kind and data of the chunks that are whole, and all of their bytes.
+fn chunks(bytes: &[u8]) -> impl Iterator<Item = (&[u8], &[u8], &[u8])> {
+    let mut rest = bytes.get(8..).unwrap_or_default();
+    std::iter::from_fn(move || {
+        let length = u32::from_be_bytes(*rest.first_chunk()?) as usize;
+        let (whole, behind) = rest.split_at_checked(length.checked_add(12)?)?;
+        rest = behind;
+        Some((&whole[4..8], &whole[8..8 + length], whole))
+    })
+}
+
 /// Keyword and text of the chunks `tEXt`, `zTXt` and `iTXt`, of a file whose checksums are checked already.
 fn texts(bytes: &[u8]) -> impl Iterator<Item = (&[u8], Text<'_>)> {
-    let mut rest = bytes.get(8..).unwrap_or_default();
-    let chunks = std::iter::from_fn(move || {
-        let length = u32::from_be_bytes(*rest.first_chunk()?) as usize;
-        let kind = rest.get(4..8)?;
-        let data = rest.get(8..)?.get(..length)?;
-        rest = rest.get(length.checked_add(12)?..)?;
-        Some((kind, data))
-    });
-    chunks.filter_map(|(kind, data)| {
+    chunks(bytes).filter_map(|(kind, data, _)| {
         let (keyword, rest) = until_zero(data)?;
         let text = match kind {
             b"tEXt" => Text { stored: rest, is_compressed: false },
@@ -130,12 +152,15 @@ fn raw_profile(bytes: &[u8]) -> Option<Vec<u8>> {
 }
 
 fn unreadable(error: DecodingError) -> Unreadable {
-    let detail = error.to_string();
+    let is_checksum = error.to_string().contains("CRC");
     match error {
         DecodingError::IoError(error) if error.kind() == ErrorKind::UnexpectedEof => {
             Unreadable::truncated("the file ends within the picture")
         }
-        DecodingError::LimitsExceeded => Unreadable::new(super::Reason::TooLarge, detail),
-        _ => Unreadable::corrupt(detail),
+        DecodingError::LimitsExceeded => {
+            Unreadable::new(super::Reason::TooLarge, "a part of the file is larger than memory allows")
+        }
+        _ if is_checksum => Unreadable::corrupt("a checksum is wrong"),
+        _ => Unreadable::corrupt("the file contradicts its format"),
     }
 }

@@ -1,15 +1,15 @@
 //! TIFF and BigTIFF, by the tiff crate: the first page, grey of 1 to 16 bits, grey with alpha, RGB of 8 or 16, CMYK of 8,
-//! palettes but in BigTIFF.
+//! YCbCr in JPEG, palettes but in BigTIFF; samples side by side or in planes.
 //!
-//! YCbCr, Lab, planes, floating-point numbers and pages that are previews are refused by name.
+//! Lab, floating-point numbers and pages that are previews are refused by name.
 
 use super::orientation::Orientation;
 use super::pixels::{self, Layout};
 use super::{Decoded, Limits, Photo, SampleRange, Unreadable, exif, samples, xmp};
 use std::io::{Cursor, ErrorKind, Read, Seek};
 use tiff::decoder::{Decoder, DecodingResult};
-use tiff::tags::Tag;
-use tiff::{ColorType, TiffError};
+use tiff::tags::{PhotometricInterpretation, Tag};
+use tiff::{ColorType, TiffError, TiffUnsupportedError};
 
 /// Planar configuration: the samples of a pixel lie apart.
 const PLANES: u32 = 2;
@@ -77,25 +77,32 @@ fn decode_as(
     if number(&mut decoder, Tag::Unknown(50_706)).is_some() {
         return Err(Unreadable::unsupported("camera RAW (DNG)"));
     }
-    if number(&mut decoder, Tag::PlanarConfiguration) == Some(PLANES)
-        && number(&mut decoder, Tag::SamplesPerPixel) > Some(1)
-    {
-        return Err(Unreadable::unsupported("samples in separate planes"));
+    let is_planar = number(&mut decoder, Tag::PlanarConfiguration) == Some(PLANES)
+        && number(&mut decoder, Tag::SamplesPerPixel) > Some(1);
+    if is_planar {
+        // Held once more, side by side.
+        limits.check_size(u64::from(width), u64::from(height), 8 + 8 + 4 + 3)?;
+    }
+    // The crate reads the parts of planes at wrong places where they are tiles.
+    if is_planar && number(&mut decoder, Tag::TileWidth).is_some() {
+        return Err(Unreadable::unsupported("colours in separate planes of tiles; save it as JPEG or PNG"));
     }
     let compression = number(&mut decoder, Tag::Compression).unwrap_or(1);
     if number(&mut decoder, Tag::FillOrder) == Some(REVERSED_BITS) && !FAX.contains(&compression) {
-        return Err(Unreadable::unsupported("bits in reverse order (FillOrder 2)"));
+        return Err(Unreadable::unsupported("bits in reverse order (FillOrder 2); save it as JPEG or PNG"));
     }
     let formats = decoder.find_tag_unsigned_vec::<u16>(Tag::SampleFormat).ok().flatten().unwrap_or_default();
     if formats.contains(&FLOATING) {
-        return Err(Unreadable::unsupported("floating-point samples"));
+        return Err(Unreadable::unsupported("floating-point samples; save it as JPEG or PNG"));
     }
     let colour = decoder.colortype().map_err(unreadable)?;
     let samples = number(&mut decoder, Tag::SamplesPerPixel).unwrap_or(1);
-    if samples != u32::from(colour.num_samples()) && number(&mut decoder, Tag::Predictor) > Some(NO_PREDICTOR)
+    if !is_planar
+        && samples != u32::from(colour.num_samples())
+        && number(&mut decoder, Tag::Predictor) > Some(NO_PREDICTOR)
     {
         return Err(Unreadable::unsupported(format!(
-            "{samples} samples a pixel where the colour has {}, with a predictor",
+            "{samples} samples a pixel where the colour has {}, with a predictor; save it as JPEG or PNG",
             colour.num_samples()
         )));
     }
@@ -108,6 +115,7 @@ fn decode_as(
         ColorType::RGB(8 | 16) => Some(Layout::Rgb),
         ColorType::RGBA(8 | 16) => Some(Layout::RgbAlpha),
         ColorType::CMYK(8) => None,
+        ColorType::YCbCr(8) if !is_planar => Some(Layout::Rgb),
         // So the crate calls grey with another sample, which is alpha or has no meaning.
         ColorType::Multiband { bit_depth: 8 | 16, num_samples: 2 } if is_black_zero => {
             Some(Layout::GreyAlpha)
@@ -123,16 +131,31 @@ fn decode_as(
     let has_associated_alpha = extra.contains(&ASSOCIATED_ALPHA);
     let palette = if has_palette { Some(palette(&mut decoder, colour)?) } else { None };
     let mut counts = None;
-    let mut samples = match decoder.read_image().map_err(unreadable)? {
-        DecodingResult::U8(samples) => samples,
+    let mut read = DecodingResult::U8(Vec::new());
+    let held = decoder.read_image_to_buffer(&mut read).map_err(unreadable)?;
+    if read.as_buffer(0).as_bytes().len() < held.complete_len {
+        return Err(Unreadable::new(super::Reason::TooLarge, "more planes than fit into memory"));
+    }
+    let planes = if is_planar { held.planes } else { 1 };
+    let used = usize::from(colour.num_samples());
+    let mut samples = match read {
+        DecodingResult::U8(samples) => interleaved(samples, planes, used),
         DecodingResult::U16(values) => {
+            let values = interleaved(values, planes, used);
             let declared = samples::declared(bytes).flatten();
             let (bytes, held) = range.narrow(&values, layout.unwrap_or(Layout::Grey), declared);
             counts = Some(held);
             bytes
         }
-        _ => return Err(Unreadable::unsupported("samples that are not whole numbers of 8 or 16 bits")),
+        _ => {
+            return Err(Unreadable::unsupported(
+                "samples that are not whole numbers of 8 or 16 bits; save it as JPEG or PNG",
+            ));
+        }
     };
+    if colour == ColorType::YCbCr(8) {
+        samples.as_chunks_mut().0.iter_mut().for_each(|pixel| *pixel = pixels::rgb_of_ycbcr(*pixel));
+    }
     if is_opaque {
         samples.iter_mut().skip(1).step_by(2).for_each(|alpha| *alpha = u8::MAX);
     }
@@ -152,6 +175,18 @@ fn decode_as(
     Ok(Decoded { photo: Photo { width, height, pixels }, orientation, counts })
 }
 
+/// The samples of each pixel side by side, of planes one after the other; of those only as many as the colour uses.
+fn interleaved<T: Copy>(samples: Vec<T>, planes: usize, used: usize) -> Vec<T> {
+    if planes < 2 {
+        return samples;
+    }
+    let size = samples.len() / planes;
+    (0..size)
+        .flat_map(|at| (0..used.min(planes)).map(move |plane| (plane, at)))
+        .map(|(plane, at)| samples[plane * size + at])
+        .collect()
+}
+
 /// A kind of pixels in words.
 fn described(colour: ColorType) -> String {
     let (name, bits) = match colour {
@@ -167,7 +202,7 @@ fn described(colour: ColorType) -> String {
         ColorType::Multiband { bit_depth, num_samples } => {
             return format!("pixels of {num_samples} samples of {bit_depth} bits");
         }
-        _ => return "a kind of pixels that the tiff crate does not name".to_owned(),
+        _ => return "pixels of an unknown kind".to_owned(),
     };
     format!("{name} of {bits} bits")
 }
@@ -175,7 +210,7 @@ fn described(colour: ColorType) -> String {
 /// The colours that the samples are places in, for all values that a sample can have.
 fn palette<R: Read + Seek>(decoder: &mut Decoder<R>, colour: ColorType) -> Result<Vec<[u8; 3]>, Unreadable> {
     let ColorType::Gray(depth @ (1 | 2 | 4 | 8)) = colour else {
-        return Err(Unreadable::unsupported(format!("a palette for {colour:?}")));
+        return Err(Unreadable::unsupported("a palette for other than 1, 2, 4 or 8 bits; save it as PNG"));
     };
     let map = decoder.find_tag_unsigned_vec::<u16>(Tag::ColorMap).map_err(unreadable)?.unwrap_or_default();
     let count = 1 << depth;
@@ -205,14 +240,45 @@ fn unpacked(samples: Vec<u8>, colour: ColorType, width: usize) -> Vec<u8> {
     rows.flat_map(|row| (0..width).map(move |column| sample(row, column))).collect()
 }
 
+/// What the crate does not decode, in words.
+fn not_decoded(error: &TiffUnsupportedError) -> String {
+    match error {
+        TiffUnsupportedError::InterpretationWithBits(meaning, bits) => {
+            let meaning = match meaning {
+                PhotometricInterpretation::WhiteIsZero | PhotometricInterpretation::BlackIsZero => "grey",
+                PhotometricInterpretation::RGB => "RGB",
+                PhotometricInterpretation::RGBPalette => "a palette",
+                PhotometricInterpretation::CMYK => "CMYK",
+                PhotometricInterpretation::YCbCr => "YCbCr",
+                PhotometricInterpretation::CIELab
+                | PhotometricInterpretation::IccLab
+                | PhotometricInterpretation::ItuLab => "Lab",
+                _ => "a rare kind of pixels",
+            };
+            let bits: Vec<String> = bits.iter().map(u8::to_string).collect();
+            format!("{meaning} of {} bits", bits.join(", "))
+        }
+        TiffUnsupportedError::UnsupportedColorType(colour) => described(*colour),
+        TiffUnsupportedError::UnsupportedCompressionMethod(_)
+        | TiffUnsupportedError::UnknownCompressionMethod => "a rare compression".to_owned(),
+        _ => "a variant of TIFF that is not decoded here".to_owned(),
+    }
+}
+
 fn unreadable(error: TiffError) -> Unreadable {
-    let detail = error.to_string();
     match error {
         TiffError::IoError(error) if error.kind() == ErrorKind::UnexpectedEof => {
             Unreadable::truncated("the file ends within the picture")
         }
-        TiffError::UnsupportedError(_) => Unreadable::unsupported(detail),
-        TiffError::LimitsExceeded => Unreadable::new(super::Reason::TooLarge, detail),
-        _ => Unreadable::corrupt(detail),
+        TiffError::UnsupportedError(TiffUnsupportedError::ChromaSubsampling) => {
+            Unreadable::unsupported("colour of fewer pixels than brightness (YCbCr); save it as JPEG or PNG")
+        }
+        TiffError::UnsupportedError(error) => {
+            Unreadable::unsupported(format!("{}; save it as JPEG or PNG", not_decoded(&error)))
+        }
+        TiffError::LimitsExceeded => {
+            Unreadable::new(super::Reason::TooLarge, "a part of the file is larger than memory allows")
+        }
+        _ => Unreadable::corrupt("the file contradicts its format"),
     }
 }

@@ -29,14 +29,13 @@ pub(super) fn decode(bytes: &[u8], limits: &Limits) -> Result<Decoded, Unreadabl
 }
 
 fn unreadable(error: DecodingError) -> Unreadable {
-    let detail = error.to_string();
     match error {
         DecodingError::IoError(error) if error.kind() == ErrorKind::UnexpectedEof => {
             Unreadable::truncated("the data ends within the picture")
         }
         DecodingError::ImageTooLarge | DecodingError::MemoryLimitExceeded => {
-            Unreadable::new(super::Reason::TooLarge, detail)
+            Unreadable::new(super::Reason::TooLarge, "the picture is larger than memory allows")
         }
-        _ => Unreadable::corrupt(detail),
+        _ => Unreadable::corrupt("the file contradicts its format"),
     }
 }

@@ -1,6 +1,7 @@
 //! What a JPEG's components mean, and how they become RGB: the rules of libjpeg-turbo and Pillow.
 
-use super::super::{Unreadable, pixels};
+use super::super::Unreadable;
+use super::super::pixels::{self, rgb_of_ycbcr};
 use super::structure::Structure;
 
 /// What the components are.
@@ -85,18 +86,4 @@ fn rgb_of_inverted_ink(ink: [u8; 4]) -> [u8; 3] {
 fn ink_of_ycck([luma, blue, red, key]: [u8; 4]) -> [u8; 4] {
     let [cyan, magenta, yellow] = rgb_of_ycbcr([luma, blue, red]).map(|colour| 255 - colour);
     [cyan, magenta, yellow, key]
-}
-
-/// `ycc_rgb_convert` of libjpeg-turbo's `jdcolor.c`.
-#[inline(always)]
-fn rgb_of_ycbcr([luma, blue, red]: [u8; 3]) -> [u8; 3] {
-    const HALF: i32 = 1 << 15;
-    let (luma, blue, red) = (i32::from(luma), i32::from(blue) - 128, i32::from(red) - 128);
-    // 1.402, 0.34414, 0.71414 and 1.772 with 16 fractional bits.
-    let colours = [
-        luma + ((91_881 * red + HALF) >> 16),
-        luma + ((-22_554 * blue - 46_802 * red + HALF) >> 16),
-        luma + ((116_130 * blue + HALF) >> 16),
-    ];
-    colours.map(|colour| colour.clamp(0, 255) as u8)
 }

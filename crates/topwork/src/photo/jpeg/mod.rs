@@ -104,14 +104,20 @@ fn pixels_with(options: DecoderOptions, stream: &[u8], colour: Colour) -> Result
 }
 
 fn unreadable(error: DecodeErrors) -> Unreadable {
-    let detail = error.to_string();
     match error {
-        DecodeErrors::Unsupported(_) => Unreadable::unsupported(detail),
-        DecodeErrors::ExhaustedData | DecodeErrors::IoErrors(_) => Unreadable::truncated(detail),
+        DecodeErrors::Unsupported(_) => Unreadable::unsupported(
+            "a variant of JPEG that is not decoded here; open it in a photo program and save it again",
+        ),
+        DecodeErrors::ExhaustedData | DecodeErrors::IoErrors(_) => {
+            Unreadable::truncated("the data ends within the picture")
+        }
         DecodeErrors::FormatStatic(text) if text.contains("Premature end") => {
             Unreadable::truncated("the data ends within the picture")
         }
-        _ => Unreadable::corrupt(detail),
+        DecodeErrors::HuffmanDecode(_) | DecodeErrors::MCUError(_) | DecodeErrors::Format(_) => {
+            Unreadable::corrupt("the picture's data are broken")
+        }
+        _ => Unreadable::corrupt("the header or a table is broken"),
     }
 }
 
