@@ -90,14 +90,21 @@ impl Unreadable {
     }
 
     pub(super) fn truncated(detail: impl Into<String>) -> Unreadable {
-        Unreadable::new(Reason::Truncated, detail)
+        let detail: String = detail.into();
+        Unreadable::new(Reason::Truncated, detail + "; copy it again from where it came")
     }
 
     pub(super) fn corrupt(detail: impl Into<String>) -> Unreadable {
-        Unreadable::new(Reason::Corrupt, detail)
+        let detail: String = detail.into();
+        Unreadable::new(Reason::Corrupt, detail + "; copy it again from where it came, or save it anew")
     }
 
+    /// What to do follows, unless the phrase says it.
     pub(super) fn unsupported(detail: impl Into<String>) -> Unreadable {
+        let mut detail: String = detail.into();
+        if !detail.contains("save it") {
+            detail += "; save it as JPEG or PNG";
+        }
         Unreadable::new(Reason::Unsupported, detail)
     }
 

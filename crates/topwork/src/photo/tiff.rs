@@ -85,15 +85,15 @@ fn decode_as(
     }
     // The crate reads the parts of planes at wrong places where they are tiles.
     if is_planar && number(&mut decoder, Tag::TileWidth).is_some() {
-        return Err(Unreadable::unsupported("colours in separate planes of tiles; save it as JPEG or PNG"));
+        return Err(Unreadable::unsupported("colours in separate planes of tiles"));
     }
     let compression = number(&mut decoder, Tag::Compression).unwrap_or(1);
     if number(&mut decoder, Tag::FillOrder) == Some(REVERSED_BITS) && !FAX.contains(&compression) {
-        return Err(Unreadable::unsupported("bits in reverse order (FillOrder 2); save it as JPEG or PNG"));
+        return Err(Unreadable::unsupported("bits in reverse order (FillOrder 2)"));
     }
     let formats = decoder.find_tag_unsigned_vec::<u16>(Tag::SampleFormat).ok().flatten().unwrap_or_default();
     if formats.contains(&FLOATING) {
-        return Err(Unreadable::unsupported("floating-point samples; save it as JPEG or PNG"));
+        return Err(Unreadable::unsupported("floating-point samples"));
     }
     let colour = decoder.colortype().map_err(unreadable)?;
     let samples = number(&mut decoder, Tag::SamplesPerPixel).unwrap_or(1);
@@ -102,7 +102,7 @@ fn decode_as(
         && number(&mut decoder, Tag::Predictor) > Some(NO_PREDICTOR)
     {
         return Err(Unreadable::unsupported(format!(
-            "{samples} samples a pixel where the colour has {}, with a predictor; save it as JPEG or PNG",
+            "{samples} samples a pixel where the colour has {}, with a predictor",
             colour.num_samples()
         )));
     }
@@ -120,7 +120,7 @@ fn decode_as(
         ColorType::Multiband { bit_depth: 8 | 16, num_samples: 2 } if is_black_zero => {
             Some(Layout::GreyAlpha)
         }
-        _ => return Err(Unreadable::unsupported(format!("{}; save it as JPEG or PNG", described(colour)))),
+        _ => return Err(Unreadable::unsupported(described(colour))),
     };
     let is_opaque =
         matches!(colour, ColorType::Multiband { .. }) && extra.first().is_none_or(|kind| *kind == 0);
@@ -148,9 +148,7 @@ fn decode_as(
             bytes
         }
         _ => {
-            return Err(Unreadable::unsupported(
-                "samples that are not whole numbers of 8 or 16 bits; save it as JPEG or PNG",
-            ));
+            return Err(Unreadable::unsupported("samples that are not whole numbers of 8 or 16 bits"));
         }
     };
     if colour == ColorType::YCbCr(8) {
@@ -271,11 +269,9 @@ fn unreadable(error: TiffError) -> Unreadable {
             Unreadable::truncated("the file ends within the picture")
         }
         TiffError::UnsupportedError(TiffUnsupportedError::ChromaSubsampling) => {
-            Unreadable::unsupported("colour of fewer pixels than brightness (YCbCr); save it as JPEG or PNG")
+            Unreadable::unsupported("colour of fewer pixels than brightness (YCbCr)")
         }
-        TiffError::UnsupportedError(error) => {
-            Unreadable::unsupported(format!("{}; save it as JPEG or PNG", not_decoded(&error)))
-        }
+        TiffError::UnsupportedError(error) => Unreadable::unsupported(not_decoded(&error)),
         TiffError::LimitsExceeded => {
             Unreadable::new(super::Reason::TooLarge, "a part of the file is larger than memory allows")
         }
