@@ -30,17 +30,18 @@ fn crc32(bytes: &[u8]) -> u32 {
     })
 }
 
-/// A row of `cases.csv`: file, width, height, checksum, tolerance.
+/// A row of `cases.csv` or `heic.csv`: file, width, height, checksum, tolerance.
 type Case = (String, u32, u32, String, u8);
 
 fn cases() -> Vec<Case> {
-    let table = std::fs::read_to_string(reference().join("cases.csv")).unwrap();
+    let tables: &[&str] = if cfg!(feature = "heic") { &["cases.csv", "heic.csv"] } else { &["cases.csv"] };
     let row = |line: &str| {
         let fields: Vec<&str> = line.split(',').collect();
         let number = |index: usize| fields[index].parse().unwrap();
         (fields[0].into(), number(1), number(2), fields[3].into(), number(4) as u8)
     };
-    table.lines().skip(1).map(row).collect()
+    let table = |name: &&str| std::fs::read_to_string(reference().join(name)).unwrap();
+    tables.iter().flat_map(|name| table(name).lines().skip(1).map(row).collect::<Vec<Case>>()).collect()
 }
 
 #[test]
@@ -296,8 +297,17 @@ fn what_is_no_photo_is_refused_by_name() {
         ("ZIP", b"PK\x03\x04\x14\0\0\0\x08\0".to_vec(), Reason::NotAnImage, "ZIP"),
         ("AppleDouble", b"\0\x05\x16\x07\0\x02\0\0Mac OS X".to_vec(), Reason::NotAnImage, "AppleDouble"),
         ("film", box_of(b"isom"), Reason::NotAnImage, "film"),
+        #[cfg(not(feature = "heic"))]
         ("HEIC", box_of(b"heic"), Reason::Unsupported, "HEIC"),
+        #[cfg(feature = "heic")]
+        (
+            "HEIC sequence",
+            [b"\0\0\0\x10ftyphevc\0\0\0\0", &b"\0\0\0\x08moov"[..]].concat(),
+            Reason::Unsupported,
+            "HEIC",
+        ),
         ("AVIF", box_of(b"avif"), Reason::Unsupported, "AVIF"),
+        ("AVIF of a general brand", box_of(b"mif1\0\0\0\0avif"), Reason::Unsupported, "AVIF"),
         ("CR3", box_of(b"crx "), Reason::Unsupported, "RAW"),
         ("JPEG XL", b"\xff\x0a\xfa\x1f\x01".to_vec(), Reason::Unsupported, "JPEG XL"),
         ("JPEG XL box", b"\0\0\0\x0cJXL \r\n\x87\n\0\0".to_vec(), Reason::Unsupported, "JPEG XL"),
@@ -406,6 +416,16 @@ fn bombs_are_refused_from_the_header() {
             Reason::Truncated,
         ),
         ("JPEG of 1 x 65,500 in a kilobyte", with_size("baseline-420.jpg", 1, 65_500), Reason::Truncated),
+        #[cfg(feature = "heic")]
+        ("HEIC of 60,000 x 60,000", heic_of_size("picture-420.heic", 60_000, 60_000), Reason::TooLarge),
+        #[cfg(feature = "heic")]
+        ("HEIC larger than it says", heic_of_size("grid-odd.heic", 1, 1), Reason::Corrupt),
+        #[cfg(feature = "heic")]
+        ("HEIC of 65,535 x 65,535 in tiles", heic_of_tiles(65_535, 65_535), Reason::TooLarge),
+        #[cfg(feature = "heic")]
+        ("HEIC of 9,000 x 9,000 in six tiles", heic_of_tiles(9_000, 9_000), Reason::Corrupt),
+        #[cfg(feature = "heic")]
+        ("HEIC of no height in tiles", heic_of_tiles(9, 0), Reason::Corrupt),
         ("JPEG of no width", with_size("baseline-420.jpg", 0, 5), Reason::Corrupt),
         ("PNG of 60,000 x 60,000", png_of_size(60_000, 60_000), Reason::TooLarge),
         ("PNG of 12,000 x 12,000 in half a kilobyte", png_of_size(12_000, 12_000), Reason::Truncated),
@@ -432,6 +452,26 @@ fn bombs_are_refused_from_the_header() {
     assert!(failures.is_empty(), "{}", failures.join("\n"));
 }
 
+/// The same HEIC with another size of its picture or its tiles.
+#[cfg(feature = "heic")]
+fn heic_of_size(name: &str, width: u32, height: u32) -> Vec<u8> {
+    let mut bytes = file(name);
+    let at = bytes.windows(4).position(|kind| kind == b"ispe").unwrap() + 8;
+    bytes[at..at + 4].copy_from_slice(&width.to_be_bytes());
+    bytes[at + 4..at + 8].copy_from_slice(&height.to_be_bytes());
+    bytes
+}
+
+/// Six tiles that say that they are a photo of another size.
+#[cfg(feature = "heic")]
+fn heic_of_tiles(width: u16, height: u16) -> Vec<u8> {
+    let mut bytes = file("grid.heic");
+    let at = bytes.windows(4).position(|kind| kind == b"idat").unwrap() + 8;
+    bytes[at..at + 2].copy_from_slice(&width.to_be_bytes());
+    bytes[at + 2..at + 4].copy_from_slice(&height.to_be_bytes());
+    bytes
+}
+
 fn bmp_of_size(width: i32, height: i32) -> Vec<u8> {
     let mut bytes = file("rgb.bmp");
     bytes[18..22].copy_from_slice(&width.to_le_bytes());
@@ -449,6 +489,16 @@ fn limits_are_the_callers() {
     let of_jpeg =
         |limits: Limits| decode(&file("baseline-444.jpg"), &limits).map(|_| ()).map_err(|error| error.reason);
     assert_eq!(of_jpeg(Limits { jpeg_data: 99, ..Limits::default() }), Err(Reason::TooLarge));
+    #[cfg(feature = "heic")]
+    for limits in [
+        Limits { hevc_data: 99, ..Limits::default() },
+        Limits { pixels: 150 * 100 - 1, ..Limits::default() },
+        // The canvas fits, a tile beside it does not.
+        Limits { memory: 150 * 100 * 6 + 999, ..Limits::default() },
+    ] {
+        let outcome = decode(&file("grid.heic"), &limits).map_err(|error| error.reason);
+        assert_eq!(outcome, Err(Reason::TooLarge), "{limits:?}");
+    }
     assert_eq!(reason(Limits { memory: 999, ..Limits::default() }), Err(Reason::TooLarge));
     let scans = Limits { scans: 500, scanned_pixels: 500 * 37 * 29, ..Limits::default() };
     assert_ne!(

@@ -324,8 +324,10 @@ fn one<W>(
         Some(Ok(())) if steps.layout.is_finite(&row[Facts::BYTES..]) => {
             return (Slot::Filled(digest), Source::Known);
         }
-        Some(Err(unreadable)) => return (Slot::Refused(digest, unreadable), Source::Refused),
-        Some(Ok(())) | None => {}
+        Some(Err(unreadable)) if is_lasting(&unreadable) => {
+            return (Slot::Refused(digest, unreadable), Source::Refused);
+        }
+        _ => {}
     }
     let workspace = workspace.get_or_insert_with(steps.workspace);
     let (facts, features) = row.split_at_mut(Facts::BYTES);
@@ -351,13 +353,13 @@ fn keep(sender: Option<&SyncSender<(Key, Row)>>, key: Key, row: impl FnOnce() ->
     }
 }
 
-/// Whether a verdict depends on the photo's bytes alone: not on limits that can be set, nor on the moment.
+/// Whether a verdict depends on the photo's bytes alone: not on limits that can be set, on the formats that this build
+/// decodes, nor on the moment.
 fn is_lasting(unreadable: &Unreadable) -> bool {
     match unreadable.reason {
-        Reason::Empty | Reason::NotAnImage | Reason::Truncated | Reason::Corrupt | Reason::Unsupported => {
-            true
-        }
-        Reason::TooLarge
+        Reason::Empty | Reason::NotAnImage | Reason::Truncated | Reason::Corrupt => true,
+        Reason::Unsupported
+        | Reason::TooLarge
         | Reason::NotAFile
         | Reason::Missing
         | Reason::NoPermission

@@ -12,6 +12,8 @@ pub(super) enum Format {
     Bmp,
     Tiff,
     Pnm,
+    #[cfg(feature = "heic")]
+    Heic,
 }
 
 /// Beginnings of other formats that people keep among photos, with the name for the message.
@@ -36,6 +38,23 @@ const UNSUPPORTED: &[(&[u8], &str)] = &[
     (b"Pf\n", "PNM of floating-point numbers"),
     (b"PF\n", "PNM of floating-point numbers"),
     (b"P7\n", "PAM"),
+];
+
+/// How to convert files of the formats that people keep many of; the longest that fits into a line.
+const CONVERSIONS: &[(&str, &str)] = &[
+    (
+        "HEIC",
+        "convert to JPEG with `sips -s format jpeg` (macOS), `heif-convert` (Linux) or Photos (Windows); on an iPhone \
+         choose Settings, Camera, Formats, Most Compatible",
+    ),
+    ("AVIF", "convert to JPEG with `sips -s format jpeg` (macOS), `avifdec` or ImageMagick's `magick`"),
+    ("JPEG XL", "convert to JPEG with `djxl`"),
+    (
+        "camera RAW",
+        "export JPEG with the camera's software, darktable or RawTherapee, or let the camera save JPEG",
+    ),
+    ("SVG", "export PNG, for example with Inkscape"),
+    ("PDF", "export its pages as PNG, for example with `pdftoppm -png`"),
 ];
 
 /// Beginnings of files that are no images, with what they are.
@@ -67,6 +86,8 @@ impl Format {
             ([b"II*\0", b"MM\0*", b"II+\0", b"MM\0+"].iter().any(|magic| starts(*magic)), Format::Tiff),
             (is_pnm, Format::Pnm),
             (starts(b"BM") && bytes.len() >= 26, Format::Bmp),
+            #[cfg(feature = "heic")]
+            (family(bytes) == Some("HEIC"), Format::Heic),
         ];
         if let Some((_, format)) = known.into_iter().find(|(is, _)| *is) {
             return Ok(format);
@@ -84,12 +105,30 @@ impl Format {
             Format::Bmp => "BMP",
             Format::Tiff => "TIFF",
             Format::Pnm => "PNM",
+            #[cfg(feature = "heic")]
+            Format::Heic => "HEIC",
         }
     }
 }
 
+/// What a file of boxes is by its brands: a picture, or a film. A picture of a general brand is AVIF if it says so among
+/// the others.
+fn family(bytes: &[u8]) -> Option<&'static str> {
+    let (length, rest) = bytes.split_first_chunk::<4>()?;
+    let length = (u32::from_be_bytes(*length) as usize).clamp(16, 256);
+    let brands = rest.strip_prefix(b"ftyp")?.get(..4)?;
+    let mut others = bytes.get(16..length.min(bytes.len())).unwrap_or_default().chunks_exact(4);
+    Some(match brands {
+        b"avif" | b"avis" => "AVIF",
+        b"mif1" | b"msf1" if others.any(|brand| matches!(brand, b"avif" | b"avis")) => "AVIF",
+        b"heic" | b"heix" | b"hevc" | b"hevx" | b"heim" | b"heis" | b"mif1" | b"msf1" => "HEIC",
+        b"crx " => "camera RAW (Canon)",
+        _ => "a film",
+    })
+}
+
 fn refusal(bytes: &[u8]) -> Unreadable {
-    let unsupported = |name: &str| Unreadable::unsupported(format!("{name} is not decoded here"));
+    let unsupported = not_decoded;
     let not_an_image = |what: &str| Unreadable::new(Reason::NotAnImage, what);
     if let Some((_, name)) = UNSUPPORTED.iter().find(|(magic, _)| bytes.starts_with(magic)) {
         return unsupported(name);
@@ -98,12 +137,8 @@ fn refusal(bytes: &[u8]) -> Unreadable {
         return not_an_image(what);
     }
     if bytes.get(4..8) == Some(b"ftyp") {
-        return match bytes.get(8..12).unwrap_or_default() {
-            b"heic" | b"heix" | b"hevc" | b"hevx" | b"heim" | b"heis" | b"mif1" | b"msf1" => unsupported(
-                "HEIC (save it as JPEG; on an iPhone: Settings, Camera, Formats, Most Compatible)",
-            ),
-            b"avif" | b"avis" => unsupported("AVIF (save it as JPEG or PNG)"),
-            b"crx " => unsupported("camera RAW (Canon)"),
+        return match family(bytes) {
+            Some(name) if name != "a film" => unsupported(name),
             _ => not_an_image("a film"),
         };
     }
@@ -124,4 +159,37 @@ fn refusal(bytes: &[u8]) -> Unreadable {
         return not_an_image("text");
     }
     not_an_image("the content of no image format")
+}
+
+const NOT_DECODED: &str = " is not decoded here; ";
+
+/// The refusal of a format by its name, with what to do.
+fn not_decoded(name: &str) -> Unreadable {
+    let known = CONVERSIONS.iter().find(|(format, _)| name.starts_with(format));
+    let conversion =
+        known.map_or("convert to JPEG or PNG, for example with ImageMagick's `magick`", |(_, how)| how);
+    Unreadable::unsupported(format!("{name}{NOT_DECODED}{conversion}"))
+}
+
+/// The format that a refusal names as one that is not decoded here, without its maker, and how to convert such files;
+/// `None` for other refusals. `detail` is that of [`Unreadable`].
+pub fn undecoded(detail: &str) -> Option<(&str, &str)> {
+    let (format, conversion) = detail.split_once(NOT_DECODED)?;
+    Some((format.split(" (").next().unwrap_or(format), conversion))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn refusals_name_the_format_and_the_way_out() {
+        for (name, format) in [("HEIC", "HEIC"), ("camera RAW (Canon)", "camera RAW"), ("QOI", "QOI")] {
+            let refusal = not_decoded(name);
+            let (found, conversion) = undecoded(&refusal.detail).unwrap();
+            assert_eq!(found, format);
+            assert!(conversion.contains("JPEG"), "{conversion}");
+        }
+        assert_eq!(undecoded("JPEG: arithmetic coding"), None);
+    }
 }

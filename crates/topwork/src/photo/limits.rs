@@ -11,6 +11,8 @@ pub struct Limits {
     pub pixels: u64,
     /// Bytes of the scans of a JPEG: what its decoding takes depends on them more than on the pixels.
     pub jpeg_data: u64,
+    /// Bytes of the coded pictures of a HEIC.
+    pub hevc_data: u64,
     /// Scans of a JPEG.
     pub scans: u32,
     /// Pixels times scans of a JPEG: each scan of a progressive file goes over the whole picture.
@@ -20,16 +22,18 @@ pub struct Limits {
 }
 
 impl Default for Limits {
-    /// 256 MiB, the 178,956,970 pixels where Pillow stops, 96 MiB of JPEG data, 500 scans (as DALI), 2³² scanned
+    /// 256 MiB, the 178,956,970 pixels where Pillow stops, 96 MiB of JPEG data, 32 MiB of HEVC data, 500 scans (as DALI), 2³² scanned
     /// pixels, 1 GiB.
     ///
     /// The worst JPEG data, noise of the best quality, is decoded at about 60 MB/s on a busy 2.8 GHz core, so
-    /// 96 MiB take less than two seconds. Measured by `largest_files` in `tests/photos.rs`.
+    /// 96 MiB take less than two seconds. Measured by `largest_files` in `tests/photos.rs`. HEVC is slower: 32 MiB take two
+    /// seconds as noise and five at a camera's quality, and 127 million pixels without detail two.
     fn default() -> Limits {
         Limits {
             bytes: 1 << 28,
             pixels: 178_956_970,
             jpeg_data: 96 << 20,
+            hevc_data: 32 << 20,
             scans: 500,
             scanned_pixels: 1 << 32,
             memory: 1 << 30,

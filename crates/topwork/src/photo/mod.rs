@@ -9,6 +9,8 @@ mod bmp;
 mod exif;
 mod format;
 mod gif;
+#[cfg(feature = "heic")]
+mod heic;
 mod jpeg;
 mod limits;
 mod orientation;
@@ -22,6 +24,7 @@ mod tiff;
 mod webp;
 mod xmp;
 
+pub use format::undecoded;
 pub use limits::Limits;
 pub use read::read;
 pub use reason::{Reason, Unreadable};
@@ -59,10 +62,11 @@ impl Decoded {
     }
 }
 
-/// Decodes a photo: JPEG, PNG, GIF, WebP, BMP, TIFF or PNM.
+/// Decodes a photo: JPEG, PNG, GIF, WebP, BMP, TIFF, PNM or, with the feature `heic`, HEIC.
 ///
-/// The orientation of EXIF, or else of XMP, is applied; transparent parts are laid over white; grey becomes three equal channels;
-/// of 16 bits those are kept that [`SampleRange::Declared`] tells; of several frames or pages the first one counts; colour profiles are
+/// The orientation of EXIF, or else of XMP, or that of the container of a HEIC, is applied; transparent parts are laid over white;
+/// grey becomes three equal channels; of 16 bits those are kept that [`SampleRange::Declared`] tells; of several frames or pages the
+/// first one counts; colour profiles are
 /// ignored.
 ///
 /// # Errors
@@ -104,6 +108,8 @@ pub fn decode_in_range(
         Format::Bmp => bmp::decode(bytes, limits),
         Format::Tiff => tiff::decode(bytes, limits, range),
         Format::Pnm => pnm::decode(bytes, limits, range),
+        #[cfg(feature = "heic")]
+        Format::Heic => heic::decode(bytes, limits),
     }));
     let decoded = decoded.unwrap_or_else(|_| Err(Unreadable::corrupt("the decoder gave up (panic)")));
     let Decoded { photo, orientation, counts } = decoded.map_err(|error| error.of(format.name()))?;
