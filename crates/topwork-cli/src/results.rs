@@ -27,6 +27,45 @@ const GRID: usize = 25;
 /// The longer side of a picture in the report.
 const THUMBNAIL_SIDE: u32 = 224;
 
+/// Formats among the photos that are not decoded.
+fn undecoded(extraction: &Extraction) -> Vec<photo::Undecoded> {
+    photo::undecoded(extraction.photos.iter().filter_map(|photo| photo.row.as_ref().err()))
+}
+
+/// One line for each format that is not decoded, with its number and the way to convert it.
+pub(crate) fn formats(extraction: &Extraction) -> Vec<String> {
+    let line = |of: photo::Undecoded| {
+        let is = if of.count == 1 { "is" } else { "are" };
+        let photos = counted(of.count, "photo");
+        format!("{photos} {is} {}, which is not decoded here; {}", of.format, of.conversion)
+    };
+    undecoded(extraction).into_iter().map(line).collect()
+}
+
+/// Warns of formats that are not decoded.
+///
+/// # Errors
+/// Kind `Dataset` where all photos have such formats: nothing is left then, and the reason is known.
+pub(crate) fn check_formats(extraction: &Extraction, terminal: Terminal) -> Result<(), Failure> {
+    let (found, photos) = (undecoded(extraction), extraction.photos.len());
+    if photos < 2 || found.iter().map(|of| of.count).sum::<usize>() < photos {
+        formats(extraction).iter().for_each(|line| terminal.warn(line));
+        return Ok(());
+    }
+    let all = format!("all {}", counted(photos, "photo"));
+    let (message, hint) = match found.as_slice() {
+        [only] => (format!("{all} are {}, which is not decoded here", only.format), only.conversion.clone()),
+        several => {
+            let counts: Vec<_> = several.iter().map(|of| format!("{} {}", of.count, of.format)).collect();
+            let hints: Vec<_> =
+                several.iter().map(|of| format!("{}: {}", of.format, of.conversion)).collect();
+            let message = format!("{all} have formats that are not decoded here: {}", counts.join(", "));
+            (message, hints.join("; "))
+        }
+    };
+    Err(Error::new(ErrorKind::Dataset, message).with_hint(hint).into())
+}
+
 /// Files that were not used.
 pub(crate) struct Skips {
     files: Vec<Skipped>,

@@ -2,6 +2,8 @@
 
 mod common;
 
+#[cfg(feature = "heic")]
+use std::path::Path;
 use std::process::Stdio;
 
 use common::Place;
@@ -180,6 +182,64 @@ fn training_says_what_it_did_not_use() {
     }
     let run = place.run(&["train", "photos"]).expect(0);
     assert!(run.stderr.contains("not used: 3 files that by name are no photos"), "{}", run.stderr);
+}
+
+/// As much of a file as tells its format, another one for each number.
+fn of_format(start: &[u8], number: u8) -> Vec<u8> {
+    [start, &[number; 40]].concat()
+}
+
+#[test]
+fn formats_that_are_not_decoded_are_counted_with_the_way_out() {
+    const AVIF: &[u8] = b"\0\0\0\x18ftypavif\0\0\0\0mif1avif";
+    let place = Place::new();
+    for class in ["a", "b"] {
+        for number in 0..3 {
+            let content = of_format(AVIF, number + if class == "a" { 0 } else { 10 });
+            place.write(&format!("all/{class}/{number}.avif"), &content);
+            place.write(&format!("mixed/{class}/{number}.avif"), &content);
+            place.write(&format!("mixed/{class}/{number}.psd"), &of_format(b"8BPS\0\x01", content[30]));
+        }
+    }
+    let run = place.run(&["train", "all"]).expect(1);
+    for part in ["all 6 photos are AVIF, which is not decoded here", "convert to JPEG with `sips"] {
+        assert!(run.stderr.contains(part), "no {part:?} in:\n{}", run.stderr);
+    }
+    let run = place.run(&["train", "mixed"]).expect(1);
+    for part in ["all 12 photos", "6 AVIF, 6 Photoshop", "AVIF: convert", "Photoshop: convert"] {
+        assert!(run.stderr.contains(part), "no {part:?} in:\n{}", run.stderr);
+    }
+
+    place.photos("some", &["a", "b"], 4, 0);
+    for number in 0..2 {
+        place.write(&format!("some/a/x{number}.avif"), &of_format(AVIF, number));
+        place.write(&format!("some/b/x{number}.raf"), &of_format(b"FUJIFILMCCD-RAW ", number));
+    }
+    place.write("some/b/x.jxl", &of_format(b"\xff\x0a", 0));
+    let warnings = [
+        "warning: 2 photos are AVIF, which is not decoded here; convert",
+        "warning: 2 photos are camera RAW, which is not decoded here; export",
+        "warning: 1 photo is JPEG XL, which is not decoded here; convert",
+    ];
+    let run = place.run(&["train", "some", "--max-skipped", "0.9"]).expect(0);
+    warnings.iter().for_each(|line| assert!(run.stderr.contains(line), "no {line:?} in:\n{}", run.stderr));
+    let run = place.run(&["evaluate", "--model", "topwork-run", "some", "--max-skipped", "0.9"]).expect(0);
+    warnings.iter().for_each(|line| assert!(run.stderr.contains(line), "no {line:?} in:\n{}", run.stderr));
+    let run = place.run(&["check", "some", "--max-skipped", "0.9"]).expect(0);
+    warnings.iter().for_each(|line| assert!(run.stdout.contains(line), "no {line:?} in:\n{}", run.stdout));
+    let run = place.run(&["predict", "some/a/x0.avif"]).expect(3);
+    assert!(run.stdout.contains("AVIF is not decoded here; convert"), "{}", run.stdout);
+}
+
+#[test]
+#[cfg(feature = "heic")]
+fn photos_of_a_phone_are_read() {
+    let place = Place::new();
+    let photos = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../reference/decode/photos");
+    for name in ["grid.heic", "opacity.heic"] {
+        place.write(name, &std::fs::read(photos.join(name)).unwrap());
+    }
+    place.run(&["predict", "grid.heic", "opacity.heic"]).expect(0);
 }
 
 #[test]

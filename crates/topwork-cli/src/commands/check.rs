@@ -15,7 +15,7 @@ use crate::arguments::{Check, ConflictsChoice};
 use crate::commands::train::{list, paths, training_places};
 use crate::failure::{Failure, Outcome};
 use crate::interrupt;
-use crate::results::Skips;
+use crate::results::{Skips, formats};
 use crate::terminal::Terminal;
 use crate::work::{counted, of_sixteen_bits, range_note};
 
@@ -95,6 +95,9 @@ pub(crate) fn run(arguments: &Check) -> Result<Outcome, Failure> {
     }
     for warning in split.warnings.iter().chain(&look_warnings(&dataset, &extraction)) {
         writeln!(out, "warning: {warning}")?;
+    }
+    for line in formats(&extraction) {
+        writeln!(out, "warning: {line}")?;
     }
     let conflicts = skips.files().iter().filter(|file| file.reason == "conflict").count();
     if conflicts > 0 && arguments.understanding.conflicts == ConflictsChoice::Error {

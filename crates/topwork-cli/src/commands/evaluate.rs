@@ -8,7 +8,7 @@ use topwork::features::look_warnings;
 use crate::arguments::Evaluate;
 use crate::commands::train::{conflicts, paths, row_of};
 use crate::failure::{Failure, Outcome};
-use crate::results::{Results, Skips};
+use crate::results::{Results, Skips, check_formats};
 use crate::run_folder::RunFolder;
 use crate::terminal::Terminal;
 use crate::work::{self, Stopwatch, counted};
@@ -32,6 +32,7 @@ pub(crate) fn run(arguments: &Evaluate) -> Result<Outcome, Failure> {
     let folder = RunFolder::reserve(&arguments.out)?;
     let extraction = work::extract(classifier.extractor(), &paths(&dataset), &arguments.work, terminal)?;
     stopwatch.stage("features");
+    check_formats(&extraction, terminal)?;
 
     let digests = extraction.usable_digests();
     let split = split(&dataset, &digests, Rule::AllTrain, conflicts(arguments.understanding.conflicts))?;

@@ -19,7 +19,7 @@ use self::head::{Trained, class_weight, train_head};
 use crate::arguments::{ConflictsChoice, FeaturesChoice, HeadChoice, RecipeChoice, SplitChoice, Train};
 use crate::failure::{Failure, Outcome};
 use crate::recipe::Recipe;
-use crate::results::{Results, Skips};
+use crate::results::{Results, Skips, check_formats};
 use crate::run_folder::RunFolder;
 use crate::terminal::Terminal;
 use crate::work::{self, Stopwatch, counted};
@@ -69,6 +69,7 @@ pub(crate) fn train(arguments: &Train) -> Result<(Outcome, std::path::PathBuf), 
         terminal.say(format!("note: {note}"));
     }
     stopwatch.stage("features");
+    check_formats(&extraction, terminal)?;
 
     let split = split_photos(arguments, &recipe, &dataset, &extraction, terminal)?;
     let examples = examples(&dataset, &split, &extraction)?;

@@ -34,17 +34,24 @@ pub fn calibrate(
     let reference = row.fit(weights, row.input, Arithmetic::F32, isa)?;
     let spread = photos.len().div_ceil(CALIBRATION_PHOTOS).max(1);
     let mut scratch = Scratch::default();
-    let mut seen: Vec<Vec<u8>> = Vec::new();
+    let (mut seen, mut refused) = (Vec::<Vec<u8>>::new(), Vec::new());
     for path in photos.iter().step_by(spread) {
         if run.stop.load(Ordering::Relaxed) {
             return Err(Error::new(ErrorKind::Interrupted, "stopped while looking for the ranges of int8"));
         }
-        seen.extend(pixels(path.as_ref(), &reference.preprocess, isa, &mut scratch).ok());
+        match pixels(path.as_ref(), &reference.preprocess, isa, &mut scratch) {
+            Ok(pixels) => seen.push(pixels),
+            Err(unreadable) => refused.push(unreadable),
+        }
     }
     if seen.is_empty() {
         let message =
             format!("none of {} photos can be read; int8 needs some to find its ranges", photos.len());
-        return Err(Error::new(ErrorKind::Configuration, message).with_hint("--precision f32 does without"));
+        let hint = match photo::undecoded(&refused).first() {
+            Some(of) => format!("{} is not decoded here; {}", of.format, of.conversion),
+            None => "--precision f32 does without".to_owned(),
+        };
+        return Err(Error::new(ErrorKind::Configuration, message).with_hint(hint));
     }
     let threads = match run.threads {
         0 => std::thread::available_parallelism().map_or(1, usize::from),

@@ -1,6 +1,6 @@
 //! Which format a file has, told by its first bytes alone.
 
-use super::{Reason, Unreadable};
+use super::{Reason, Unreadable, exif};
 
 /// The formats that are decoded here.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -89,6 +89,9 @@ impl Format {
             #[cfg(feature = "heic")]
             (family(bytes) == Some("HEIC"), Format::Heic),
         ];
+        if is_camera_raw(bytes) {
+            return Err(not_decoded("camera RAW"));
+        }
         if let Some((_, format)) = known.into_iter().find(|(is, _)| *is) {
             return Ok(format);
         }
@@ -109,6 +112,16 @@ impl Format {
             Format::Heic => "HEIC",
         }
     }
+}
+
+/// Whether a TIFF is a camera's: its first picture is a smaller copy of another, or the samples of a sensor behind a
+/// mosaic of colours.
+fn is_camera_raw(bytes: &[u8]) -> bool {
+    const KIND: u16 = 254;
+    const MEANING: u16 = 262;
+    let is_copy = exif::tag(bytes, KIND).is_some_and(|kind| kind & 1 == 1);
+    let is_mosaic = matches!(exif::tag(bytes, MEANING), Some(32_803 | 34_892));
+    is_copy || is_mosaic || (bytes.starts_with(b"II*\0") && bytes.get(8..10) == Some(b"CR"))
 }
 
 /// What a file of boxes is by its brands: a picture, or a film. A picture of a general brand is AVIF if it says so among
@@ -171,11 +184,34 @@ fn not_decoded(name: &str) -> Unreadable {
     Unreadable::unsupported(format!("{name}{NOT_DECODED}{conversion}"))
 }
 
-/// The format that a refusal names as one that is not decoded here, without its maker, and how to convert such files;
-/// `None` for other refusals. `detail` is that of [`Unreadable`].
-pub fn undecoded(detail: &str) -> Option<(&str, &str)> {
-    let (format, conversion) = detail.split_once(NOT_DECODED)?;
-    Some((format.split(" (").next().unwrap_or(format), conversion))
+/// Photos of a format that is not decoded here.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Undecoded {
+    /// The format's name, without that of a camera's maker.
+    pub format: String,
+    /// How many photos have it.
+    pub count: usize,
+    /// How to convert them.
+    pub conversion: String,
+}
+
+/// The formats among refused photos that are not decoded here, the most frequent first. Other refusals are passed over.
+pub fn undecoded<'a>(refusals: impl IntoIterator<Item = &'a Unreadable>) -> Vec<Undecoded> {
+    let mut formats: Vec<Undecoded> = Vec::new();
+    for refusal in refusals {
+        let Some((name, conversion)) = refusal.detail.split_once(NOT_DECODED) else { continue };
+        let format = name.split(" (").next().unwrap_or(name);
+        match formats.iter_mut().find(|known| known.format == format) {
+            Some(known) => known.count += 1,
+            None => formats.push(Undecoded {
+                format: format.to_owned(),
+                count: 1,
+                conversion: conversion.to_owned(),
+            }),
+        }
+    }
+    formats.sort_by(|a, b| (b.count, &a.format).cmp(&(a.count, &b.format)));
+    formats
 }
 
 #[cfg(test)]
@@ -183,13 +219,33 @@ mod tests {
     use super::*;
 
     #[test]
-    fn refusals_name_the_format_and_the_way_out() {
-        for (name, format) in [("HEIC", "HEIC"), ("camera RAW (Canon)", "camera RAW"), ("QOI", "QOI")] {
-            let refusal = not_decoded(name);
-            let (found, conversion) = undecoded(&refusal.detail).unwrap();
-            assert_eq!(found, format);
-            assert!(conversion.contains("JPEG"), "{conversion}");
+    fn formats_are_counted_with_the_way_to_convert_them() {
+        let names = ["HEIC", "camera RAW (Canon)", "QOI", "camera RAW", "HEIC", "camera RAW (Fujifilm)"];
+        let mut refusals: Vec<Unreadable> = names.into_iter().map(not_decoded).collect();
+        refusals.push(Unreadable::unsupported("JPEG: arithmetic coding"));
+        let formats = undecoded(&refusals);
+        let counts: Vec<_> = formats.iter().map(|format| (format.format.as_str(), format.count)).collect();
+        assert_eq!(counts, [("camera RAW", 3), ("HEIC", 2), ("QOI", 1)]);
+        for Undecoded { format, conversion, .. } in &formats {
+            assert!(conversion.contains("JPEG"), "{format}: {conversion}");
         }
-        assert_eq!(undecoded("JPEG: arithmetic coding"), None);
+        assert!(formats[1].conversion.contains("sips") && formats[1].conversion.contains("Most Compatible"));
+    }
+
+    /// Their first picture is a small copy of the photo, or what the sensor saw.
+    #[test]
+    fn camera_raw_in_tiff_is_known() {
+        // A directory of one tag of the type LONG.
+        let with_tag = |tag: u16, value: u32| {
+            let entry = [&tag.to_le_bytes()[..], &[4, 0, 1, 0, 0, 0], &value.to_le_bytes()].concat();
+            [&b"II*\0\x08\0\0\0\x01\0"[..], &entry, &[0; 4]].concat()
+        };
+        for raw in [with_tag(254, 1), with_tag(262, 32_803), b"II*\0\x10\0\0\0CR\x02\0".to_vec()] {
+            let refusal = Format::of(&raw).unwrap_err();
+            assert!(refusal.detail.starts_with("camera RAW"), "{refusal}");
+        }
+        for tiff in [with_tag(254, 0), with_tag(254, 2), with_tag(262, 2)] {
+            assert_eq!(Format::of(&tiff), Ok(Format::Tiff));
+        }
     }
 }

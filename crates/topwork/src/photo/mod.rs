@@ -24,7 +24,7 @@ mod tiff;
 mod webp;
 mod xmp;
 
-pub use format::undecoded;
+pub use format::{Undecoded, undecoded};
 pub use limits::Limits;
 pub use read::read;
 pub use reason::{Reason, Unreadable};

@@ -102,7 +102,7 @@ impl Unreadable {
     /// What to do follows, unless the phrase says it.
     pub(super) fn unsupported(detail: impl Into<String>) -> Unreadable {
         let mut detail: String = detail.into();
-        if !detail.contains("save it") {
+        if !["save it", "convert"].iter().any(|word| detail.contains(word)) {
             detail += "; save it as JPEG or PNG";
         }
         Unreadable::new(Reason::Unsupported, detail)
