@@ -404,7 +404,8 @@ def others():
 def main():
     for folder in ("photos", "expected", "refused"):
         (HERE / folder).mkdir(exist_ok=True)
-        for old in (HERE / folder).iterdir():
+        # Those of HEIC are made by `heic.py`.
+        for old in (old for old in (HERE / folder).iterdir() if ".heic" not in old.name):
             old.unlink()
     for make in (jpegs, odd_jpegs, pngs, others):
         make()
