@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use clap::{Args, Parser, Subcommand, ValueEnum};
+use clap::{Args, CommandFactory, FromArgMatches, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
 use topwork::Precision;
 use topwork::dataset::Options;
@@ -224,30 +224,47 @@ pub(crate) struct Predict {
     pub(crate) work: Work,
 }
 
+/// Those of training, so that the same line says what it would find; what decides nothing here is hidden.
 #[derive(Args)]
-#[command(after_help = "Examples:
+#[command(after_help = "Other options of `train` are taken, too, and decide nothing here.
+
+Examples:
   topwork check PHOTOS
-  topwork check labels.csv")]
+  topwork check labels.csv --label-column species --merge-case")]
 pub(crate) struct Check {
-    /// Folder or CSV of photos with their classes
-    pub(crate) data: PathBuf,
-    /// Photos of the test set, where DATA does not hold one
-    #[arg(long, value_name = "DATA")]
-    pub(crate) test: Option<PathBuf>,
-    /// Values of 16-bit photos that become black and white [default: 0 and the bits that the photos use]
-    #[arg(long, value_name = "BLACK,WHITE", value_parser = level)]
-    pub(crate) level: Option<SampleRange>,
     #[command(flatten)]
-    pub(crate) understanding: Understanding,
-    /// Share of files that may be unusable before the exit status says so (3)
-    #[arg(long, value_name = "SHARE", default_value = "10%", value_parser = share_or_percent)]
-    pub(crate) max_skipped: f64,
-    /// Threads that read and decode photos [default: one a core]
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1024))]
-    pub(crate) threads: Option<u16>,
-    /// Only the result and what went wrong
-    #[arg(long, short)]
-    pub(crate) quiet: bool,
+    pub(crate) train: Train,
+}
+
+/// Options of `check` that its help shows.
+const SHOWN_IN_CHECK: [&str; 13] = [
+    "data",
+    "test",
+    "level",
+    "filename_column",
+    "label_column",
+    "set_column",
+    "photos",
+    "merge_case",
+    "conflicts",
+    "max_skipped",
+    "threads",
+    "quiet",
+    "help",
+];
+
+impl Arguments {
+    /// What the program was started with; ends it with help or a message where that is asked for or wrong.
+    pub(crate) fn of_program() -> Arguments {
+        let is_shown = |argument: &clap::Arg| SHOWN_IN_CHECK.contains(&argument.get_id().as_str());
+        let command = Arguments::command().mut_subcommand("check", |check| {
+            check.mut_args(|argument| {
+                let is_hidden = !is_shown(&argument);
+                argument.hide(is_hidden)
+            })
+        });
+        Arguments::from_arg_matches(&command.get_matches()).unwrap_or_else(|error| error.exit())
+    }
 }
 
 #[derive(Args)]
@@ -589,7 +606,6 @@ fn backbone_names() -> clap::builder::PossibleValuesParser {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use clap::CommandFactory;
 
     #[test]
     fn the_definition_is_consistent() {

@@ -17,14 +17,12 @@ mod work;
 
 use std::process::ExitCode;
 
-use clap::Parser;
-
 use arguments::{Arguments, Command};
 use failure::{Failure, Outcome};
 use terminal::line;
 
 fn main() -> ExitCode {
-    let arguments = Arguments::parse();
+    let arguments = Arguments::of_program();
     failure::explain_panics();
     interrupt::install();
     let keeps_features = match &arguments.command {

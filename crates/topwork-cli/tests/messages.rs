@@ -174,6 +174,23 @@ fn a_table_with_odd_labels_goes_with_the_options_that_messages_name() {
 }
 
 #[test]
+fn check_takes_the_options_of_training() {
+    let place = Place::new();
+    place.photos("photos", &["a", "b"], 4, 0);
+    let options =
+        ["--folds", "3", "--out", "run", "--head", "64", "--seed", "7", "--no-store", "--features", "last"];
+    place.run(&[&["check", "photos"], &options[..]].concat()).expect(0);
+    assert!(!place.path("run").exists());
+    place.run(&["check", "photos", "--val", "2"]).expect(2);
+    let help = place.run(&["check", "--help"]).expect(0).stdout;
+    assert!(
+        help.contains("--merge-case") && help.contains("--level") && !help.contains("--epochs"),
+        "{help}"
+    );
+    assert!(help.contains("topwork check PHOTOS") && !help.contains("topwork train"), "{help}");
+}
+
+#[test]
 fn training_says_what_it_did_not_use() {
     let place = Place::new();
     place.photos("photos", &["a", "b"], 4, 0);

@@ -22,8 +22,8 @@ use crate::work::{counted, of_sixteen_bits, range_note};
 /// How many names of each kind are shown.
 const SHOWN: usize = 20;
 
-pub(crate) fn run(arguments: &Check) -> Result<Outcome, Failure> {
-    let terminal = Terminal::new(arguments.quiet);
+pub(crate) fn run(Check { train: arguments }: &Check) -> Result<Outcome, Failure> {
+    let terminal = Terminal::new(arguments.work.quiet);
     // Conflicts are listed with all else, whatever training would do with them.
     let options = Options { skip_conflicts: true, ..arguments.understanding.options() };
     let dataset = list(&arguments.data, arguments.test.as_deref(), &options, Terminal::new(true))?;
@@ -46,7 +46,7 @@ pub(crate) fn run(arguments: &Check) -> Result<Outcome, Failure> {
             },
         };
         let run = Run {
-            threads: arguments.threads.map_or(0, usize::from),
+            threads: arguments.work.threads.map_or(0, usize::from),
             progress: &|now| progress.set(now.done),
             stop: interrupt::flag(),
         };
