@@ -5,6 +5,7 @@
     python measurements/head.py features        the last layer alone and with the middle, on all sets in ../shared/data
     python measurements/head.py few             2, 3, 5, 10 and 20 photos a class; many classes of 2 to 17 photos
     python measurements/head.py choice          the walk along C beside an exhaustive search
+    python measurements/head.py margin          what a margin in favour of the stronger penalty would do on the test photos
     python measurements/head.py time            seconds by size; --sizes 100000x100,85000x2 for the large ones
     ... --peer                                  beside scikit-learn's LogisticRegressionCV (slow)
 
@@ -212,18 +213,46 @@ def choice(arguments):
     print("last layer; C of the walk and of an exhaustive search (exact fits, five folds), held-out log loss at both")
     for data in photos(arguments.sets):
         training, _ = data.splits()[0]
-        x, y = data.x[training][:, :LAST].astype(numpy.float64), data.y[training]
+        x, y = data.x[training][:, :LAST], data.y[training]
         chosen = topwork(data.x[training], y, data.x[:0], data.classes, "last")[0]["choice"]["strength"]
         losses = numpy.zeros(len(STRENGTHS[2:]))
         for others, held_out in StratifiedKFold(5, shuffle=True, random_state=SEED).split(x, y):
             for at, strength in enumerate(STRENGTHS[2:]):
-                fit = LogisticRegression(C=strength, tol=1e-5, max_iter=2000).fit(x[others], y[others])
+                fit = LogisticRegression(C=strength, tol=1e-4, max_iter=1000).fit(x[others], y[others])
                 probabilities = fit.predict_proba(x[held_out])
                 losses[at] -= numpy.log(numpy.maximum(probabilities[numpy.arange(len(held_out)), y[held_out]], 1e-300)).sum()
         losses /= len(y)
         mine, best = min(range(len(losses)), key=lambda at: abs(STRENGTHS[2 + at] - chosen)), int(losses.argmin())
         print(f"  {data.name}, n = {len(y)}: {chosen:.3g} and {STRENGTHS[2 + best]:.3g} ({abs(mine - best)} steps apart), "
               f"{losses[mine]:.4f} and {losses[best]:.4f} ({100 * (losses[mine] / losses[best] - 1):+.2f} %)")
+
+
+def margin(arguments):
+    print("last layer; the C of least held-out loss, and the strongest penalty within two standard errors of it (five folds):")
+    print("log loss and calibration error on the photos of the test set or of the first fold")
+    for data in photos(arguments.sets):
+        training, test = data.splits()[0]
+        x, y = data.x[training][:, :LAST], data.y[training]
+        strengths, held_out_losses = STRENGTHS[2:11], []
+        for others, held_out in StratifiedKFold(5, shuffle=True, random_state=SEED).split(x, y):
+            def losses(strength):
+                probabilities = LogisticRegression(C=strength, tol=1e-4, max_iter=500).fit(x[others], y[others]).predict_proba(x[held_out])
+                return -numpy.log(numpy.maximum(probabilities[numpy.arange(len(held_out)), y[held_out]], 1e-300))
+            held_out_losses.append([losses(strength) for strength in strengths])
+        per_photo = numpy.concatenate([numpy.array(fold) for fold in held_out_losses], axis=1)
+        best = int(per_photo.mean(1).argmin())
+
+        def is_near(at):
+            differences = per_photo[at] - per_photo[best]
+            return differences.mean() <= 2 * differences.std() / math.sqrt(len(differences))
+        strong = min(at for at in range(best + 1) if is_near(at))
+        for name, at in (("least", best), ("strong", strong)):
+            fit = LogisticRegression(C=strengths[at], tol=1e-5, max_iter=2000).fit(x, y)
+            probabilities, label = fit.predict_proba(data.x[test][:, :LAST]), data.y[test]
+            right = probabilities.argmax(1) == label
+            loss = -numpy.log(numpy.maximum(probabilities[numpy.arange(len(label)), label], 1e-300)).mean()
+            print(f"  {data.name}, {name}: C {strengths[at]:.3g}, {right.mean():.3f} of {len(label)} right, log loss {loss:.4f}, "
+                  f"calibration {calibration(probabilities, right):.3f}")
 
 
 def noisy(data, n, classes):
@@ -267,14 +296,14 @@ def timed(arguments):
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("what", choices=["features", "few", "choice", "time", "all"])
+    parser.add_argument("what", choices=["features", "few", "choice", "margin", "time", "all"])
     every = ["cats and dogs", "digits", "cifar", "hands", "cat breeds"]
     parser.add_argument("--sets", type=lambda text: text.split(","), default=every, help="comma-separated")
     parser.add_argument("--sizes", default="1750x10,1000x120,13700x8,50000x10")
     parser.add_argument("--repeats", type=int, default=3)
     parser.add_argument("--peer", action="store_true")
     arguments = parser.parse_args()
-    steps = {"features": features, "few": few, "choice": choice, "time": timed}
+    steps = {"features": features, "few": few, "choice": choice, "margin": margin, "time": timed}
     for name, step in steps.items():
         if arguments.what in (name, "all"):
             step(arguments)

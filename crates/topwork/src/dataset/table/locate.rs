@@ -40,9 +40,10 @@ impl Place {
         has_ending || self.has(field) && self.root.join(self.relative(field)).is_file()
     }
 
-    /// Whether one of these fields is the name of a photo.
+    /// Whether one of these fields is, or holds, the name of a photo.
     pub(super) fn looks_like_photo(&self, fields: &[Vec<u8>]) -> bool {
-        fields.iter().any(|field| self.is_photo(field))
+        let words = |field: &Vec<u8>| field.split(|byte| *byte == b' ').any(|word| self.is_photo(word));
+        fields.iter().any(|field| self.is_photo(field) || words(field))
     }
 
     /// The path below the root that a field means; without the spaces around it, if nothing else is there.
