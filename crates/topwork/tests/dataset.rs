@@ -490,7 +490,7 @@ fn wrong_tables_are_refused_with_the_line() {
         (b"", &["empty"]),
         (b"filename,label\n", &["no rows"]),
         (b"a,cat\nb,dog\n", &["line 1", "no column for the file name and the label", "\"a\", \"cat\""]),
-        (b"1.jpg 0 1\n2.jpg 1 0\n", &["line 1", "no header, but a row"]),
+        (b"5.jpg 0 8\n6.jpg 8 0\n", &["line 1", "no header, but a row"]),
         (b"1,cat,brown\n2,dog,white\n", &["line 1", "no header, but a row of 3 fields"]),
         (b"filename,path,label\n", &["line 1", "2 columns could be the file name", "\"filename\", \"path\""]),
         (b"filename,label\n1,cat\n,dog\n", &["line 3", "file name is empty"]),
