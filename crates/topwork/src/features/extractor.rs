@@ -127,7 +127,7 @@ impl Extractor {
     /// The identity for a photo of these bytes: of the range only photos depend whose samples have 16 bits, and read
     /// otherwise than by themselves.
     fn identity_for(&self, bytes: &[u8]) -> [u8; 32] {
-        match self.range.matters_for(bytes) {
+        match photo::range_that_matters(bytes, self.range) {
             None => self.identity,
             Some(range) => {
                 let mut hasher = blake3::Hasher::new();

@@ -6,6 +6,7 @@
 //! whole or refused: half-decoded pixels never leave this module.
 
 mod bmp;
+mod declared;
 mod exif;
 mod format;
 mod gif;
@@ -100,13 +101,14 @@ pub fn decode_in_range(
 ) -> Result<(Photo, Option<SampleCounts>), Unreadable> {
     let format = Format::of(bytes)?;
     limits.check_bytes(bytes.len() as u64)?;
+    let declared = || declared::declared(bytes);
     let decoded = catch_unwind(AssertUnwindSafe(|| match format {
         Format::Jpeg => jpeg::decode(bytes, limits, shorter),
-        Format::Png => png::decode(bytes, limits, range),
+        Format::Png => png::decode(bytes, limits, range, declared()),
         Format::Gif => gif::decode(bytes, limits),
         Format::WebP => webp::decode(bytes, limits),
         Format::Bmp => bmp::decode(bytes, limits),
-        Format::Tiff => tiff::decode(bytes, limits, range),
+        Format::Tiff => tiff::decode(bytes, limits, range, declared()),
         Format::Pnm => pnm::decode(bytes, limits, range),
         #[cfg(feature = "heic")]
         Format::Heic => heic::decode(bytes, limits),
@@ -115,4 +117,12 @@ pub fn decode_in_range(
     let Decoded { photo, orientation, counts } = decoded.map_err(|error| error.of(format.name()))?;
     debug_assert_eq!(photo.pixels.len(), photo.width as usize * photo.height as usize * 3);
     Ok((orientation.upright(photo), counts))
+}
+
+/// What the pixels of a file depend on besides its bytes, if photos of 16 bits are read in that range.
+pub(crate) fn range_that_matters(bytes: &[u8], range: SampleRange) -> Option<SampleRange> {
+    if range.is_declared() {
+        return None;
+    }
+    range.matters(catch_unwind(|| declared::declared(bytes)).ok().flatten()?)
 }

@@ -1,7 +1,7 @@
 //! PNG, by the png crate: all checksums are checked, the first image counts; of texts and profiles the orientation alone is read.
 
 use super::pixels::{self, Layout};
-use super::{Decoded, Limits, Photo, SampleRange, Unreadable, exif, samples};
+use super::{Decoded, Limits, Photo, SampleRange, Unreadable, exif};
 use png::{ColorType, DecodeOptions, Decoder, DecodingError, Transformations};
 use std::borrow::Cow;
 use std::io::{Cursor, ErrorKind};
@@ -12,7 +12,13 @@ const LARGEST_RATIO: u64 = 1_032;
 /// No text that holds an orientation is longer.
 const LONGEST_TEXT: usize = 1 << 20;
 
-pub(super) fn decode(bytes: &[u8], limits: &Limits, range: SampleRange) -> Result<Decoded, Unreadable> {
+/// `declared` is there for samples of 16 bits: how many of them the file says that it uses.
+pub(super) fn decode(
+    bytes: &[u8],
+    limits: &Limits,
+    range: SampleRange,
+    declared: Option<Option<u8>>,
+) -> Result<Decoded, Unreadable> {
     let mut options = DecodeOptions::default();
     options.set_ignore_checksums(false);
     options.set_ignore_text_chunk(true);
@@ -25,7 +31,6 @@ pub(super) fn decode(bytes: &[u8], limits: &Limits, range: SampleRange) -> Resul
     let header = decoder.read_header_info().map_err(unreadable)?;
     let (width, height) = (header.width, header.height);
     // Up to four samples a pixel before the alpha is resolved, of 16 bits three times, and three after.
-    let declared = samples::declared(bytes);
     let held = if declared.is_some() { 4 * (2 + 2 + 1) } else { 4 };
     limits.check_size(u64::from(width), u64::from(height), held + 3)?;
     let raw = header.raw_row_length_from_width(width) as u64 * u64::from(height);

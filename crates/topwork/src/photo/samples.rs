@@ -1,9 +1,7 @@
 //! Samples of 16 bits: which of their values become black and white. Cameras of 10 to 14 bits write theirs as they are
 //! into files of 16, where they would all be nearly black.
 
-use super::format::Format;
 use super::pixels::Layout;
-use super::{pnm, tiff};
 use crate::error::{Error, ErrorKind, Result};
 use serde::{Deserialize, Serialize};
 
@@ -79,12 +77,12 @@ impl SampleRange {
         Err(Error::new(ErrorKind::Configuration, message))
     }
 
-    /// What the pixels of this file depend on besides its bytes: the range, unless the file's own is the same.
-    pub(crate) fn matters_for(self, bytes: &[u8]) -> Option<SampleRange> {
+    /// What the pixels of a file depend on besides its bytes, where it declares so many bits of 16: the range, unless the
+    /// file's own is the same.
+    pub(super) fn matters(self, declared: Option<u8>) -> Option<SampleRange> {
         if self.is_declared() {
             return None;
         }
-        let declared = declared(bytes)?;
         (self != SampleRange::Bits(declared.unwrap_or(16))).then_some(self)
     }
 
@@ -163,37 +161,6 @@ fn last_of(bits: u8) -> u16 {
 /// The bits declared, if they are fewer than 16 and hold the largest value.
 fn fitting(declared: Option<u8>, largest: u16) -> Option<u8> {
     declared.filter(|bits| largest <= last_of(*bits))
-}
-
-/// `Some` for a file whose samples have 16 bits, with the fewer bits that it declares if it does.
-pub(super) fn declared(bytes: &[u8]) -> Option<Option<u8>> {
-    let bits = match Format::of(bytes) {
-        Ok(Format::Png) => png_bits(bytes)?,
-        Ok(Format::Tiff) => tiff::declared_bits(bytes)?,
-        Ok(Format::Pnm) => (pnm::largest_value(bytes)? == 65_535).then_some(16)?,
-        _ => return None,
-    };
-    Some(SAMPLE_BITS.into_iter().find(|one| *one >= bits).filter(|bits| *bits < 16))
-}
-
-/// The significant bits of a PNG of 16 bits: 16, or the most that its chunk `sBIT` says of a channel.
-fn png_bits(bytes: &[u8]) -> Option<u8> {
-    const SIGNATURE: usize = 8;
-    if *bytes.get(SIGNATURE + 16)? != 16 {
-        return None;
-    }
-    let mut at = SIGNATURE;
-    loop {
-        let length = u32::from_be_bytes(*bytes.get(at..)?.first_chunk()?) as usize;
-        match bytes.get(at + 4..at + 8)? {
-            b"sBIT" => {
-                let bits = bytes.get(at + 8..)?.get(..length.min(4))?;
-                return Some(bits.iter().copied().max().filter(|bits| (1..=16).contains(bits)).unwrap_or(16));
-            }
-            b"IDAT" | b"IEND" => return Some(16),
-            _ => at = at.checked_add(length)?.checked_add(12)?,
-        }
-    }
 }
 
 #[cfg(test)]

@@ -5,7 +5,7 @@
 
 use super::orientation::Orientation;
 use super::pixels::{self, Layout};
-use super::{Decoded, Limits, Photo, SampleRange, Unreadable, exif, samples, xmp};
+use super::{Decoded, Limits, Photo, SampleRange, Unreadable, exif, xmp};
 use std::io::{Cursor, ErrorKind, Read, Seek};
 use tiff::decoder::{Decoder, DecodingResult};
 use tiff::tags::{PhotometricInterpretation, Tag};
@@ -29,7 +29,13 @@ const INTERPRETATION: u16 = 262;
 const BLACK_IS_ZERO: u16 = 1;
 const PALETTE: u16 = 3;
 
-pub(super) fn decode(bytes: &[u8], limits: &Limits, range: SampleRange) -> Result<Decoded, Unreadable> {
+/// `declared` is there for samples of 16 bits: how many of them the file says that it uses.
+pub(super) fn decode(
+    bytes: &[u8],
+    limits: &Limits,
+    range: SampleRange,
+    declared: Option<Option<u8>>,
+) -> Result<Decoded, Unreadable> {
     if let Some(place) = exif::tag_place(bytes, INTERPRETATION)
         && exif::tag(bytes, INTERPRETATION) == Some(PALETTE)
     {
@@ -40,9 +46,9 @@ pub(super) fn decode(bytes: &[u8], limits: &Limits, range: SampleRange) -> Resul
             _ => BLACK_IS_ZERO.to_le_bytes(),
         };
         grey[place..place + 2].copy_from_slice(&meaning);
-        return decode_as(&grey, limits, range, true);
+        return decode_as(&grey, limits, range, declared, true);
     }
-    decode_as(bytes, limits, range, false)
+    decode_as(bytes, limits, range, declared, false)
 }
 
 /// The bits that samples use: 16, or fewer if the file declares so. `None` for those that do not have 16.
@@ -61,6 +67,7 @@ fn decode_as(
     bytes: &[u8],
     limits: &Limits,
     range: SampleRange,
+    declared: Option<Option<u8>>,
     has_palette: bool,
 ) -> Result<Decoded, Unreadable> {
     let mut decoder = Decoder::new(Cursor::new(bytes)).map_err(unreadable)?;
@@ -142,8 +149,7 @@ fn decode_as(
         DecodingResult::U8(samples) => interleaved(samples, planes, used),
         DecodingResult::U16(values) => {
             let values = interleaved(values, planes, used);
-            let declared = samples::declared(bytes).flatten();
-            let (bytes, held) = range.narrow(&values, layout.unwrap_or(Layout::Grey), declared);
+            let (bytes, held) = range.narrow(&values, layout.unwrap_or(Layout::Grey), declared.flatten());
             counts = Some(held);
             bytes
         }
