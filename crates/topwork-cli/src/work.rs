@@ -142,10 +142,10 @@ fn with_store<T>(
 pub(crate) fn range_note(range: SampleRange, photos: usize) -> Option<String> {
     let photos = counted(photos, "photo");
     let values = match range {
-        SampleRange::Bits(16) | SampleRange::Declared => return None,
+        SampleRange::Bits(16) => return None,
         SampleRange::Bits(bits) => format!("use {bits} of them: 0 is black, {} white", (1u32 << bits) - 1),
         SampleRange::Between(black, white) => format!("are read from {black} (black) to {white} (white)"),
-        other => format!("are read as {other:?}"),
+        _ => return None,
     };
     Some(format!("{photos} of 16 bits {values}"))
 }

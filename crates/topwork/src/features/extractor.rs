@@ -130,8 +130,9 @@ impl Extractor {
         match photo::range_that_matters(bytes, self.range) {
             None => self.identity,
             Some(range) => {
+                let range = serde_json::to_string(&range).expect("numbers and names become JSON");
                 let mut hasher = blake3::Hasher::new();
-                hasher.update(&self.identity).update(format!("{range:?}").as_bytes());
+                hasher.update(&self.identity).update(range.as_bytes());
                 *hasher.finalize().as_bytes()
             }
         }
