@@ -6,14 +6,19 @@ use clap::{Args, CommandFactory, FromArgMatches, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
 use topwork::Precision;
 use topwork::dataset::Options;
+use topwork::dataset::split::Conflicts;
 use topwork::photo::SampleRange;
+use topwork::run::{
+    EvaluationOptions, FeatureLayers, HeadOptions, InspectionOptions, SplitRule, TrainingOptions,
+};
+use topwork::train::ClassWeight;
 
-/// Turns a folder of photos into an image classifier that one can trust.
+/// Turns a folder of photos into an image classifier you can trust.
 #[derive(Parser)]
 #[command(name = "topwork", version, max_term_width = 100, arg_required_else_help = true)]
 #[command(after_help = "Examples:
-  topwork demo                              see the whole line run on pictures that it draws itself
-  topwork check PHOTOS                      what topwork makes of a folder of class folders
+  topwork demo                              run the full pipeline on generated images
+  topwork check PHOTOS                      show how topwork reads a folder of class folders
   topwork train PHOTOS                      train, evaluate and write topwork-run/report.html
   topwork predict --model topwork-run new.jpg")]
 pub(crate) struct Arguments {
@@ -29,63 +34,63 @@ pub(crate) enum Command {
     Evaluate(Evaluate),
     /// Classify photos
     Predict(Predict),
-    /// Show what is understood of a folder or table of photos, without training
+    /// Show how topwork reads a folder or table of photos, without training
     Check(Check),
-    /// Run the whole line on pictures that are drawn on the spot
+    /// Run the full pipeline on generated images
     Demo(Demo),
-    /// List the networks that give features, or the layers of one
+    /// List the backbones, or the layers of one
     Backbones(Backbones),
-    /// Show or clear the store of features that photos already have
+    /// Show or clear the feature store
     Store(Store),
-    /// Show, fetch, add and check the weights of backbones that are not in the program
+    /// List, download, add and verify the weights of backbones
     Weights(Weights),
-    /// Measure how fast the line is, stage by stage, and how much of the machine's limit the network reaches
+    /// Measure the speed of the pipeline, stage by stage, and of the network
     Bench(Bench),
     /// Print a completion script for a shell
     Completions(Completions),
 }
 
-/// Where features are kept, and how many threads work.
+/// Where features are kept, and how many threads to use.
 #[derive(Args)]
 pub(crate) struct Work {
-    /// Threads that decode photos and run the network [default: one a core]
+    /// Number of threads [default: one per core]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1024))]
     pub(crate) threads: Option<u16>,
-    /// Folder of the feature store [default: the user's cache folder, or TOPWORK_CACHE]
+    /// Folder of the feature store [default: TOPWORK_CACHE, or the user's cache folder]
     #[arg(long, value_name = "DIR", conflicts_with = "no_store")]
     pub(crate) store: Option<PathBuf>,
-    /// Neither read nor write the feature store
+    /// Do not read or write the feature store
     #[arg(long)]
     pub(crate) no_store: bool,
-    /// Only the result and what went wrong
+    /// Print only results, warnings and errors
     #[arg(long, short)]
     pub(crate) quiet: bool,
 }
 
-/// How a folder or table of photos is understood.
+/// How a folder or table of photos is read.
 #[derive(Args, Clone, Default)]
-pub(crate) struct Understanding {
-    /// The title of a table's column of file names [default: the one that looks like it]
+pub(crate) struct Reading {
+    /// Column of a table with the file names [default: recognised by its title]
     #[arg(long, value_name = "TITLE")]
     pub(crate) filename_column: Option<String>,
-    /// The title of a table's column of labels
+    /// Column of a table with the labels [default: recognised by its title]
     #[arg(long, value_name = "TITLE")]
     pub(crate) label_column: Option<String>,
-    /// The title of a table's column of sets
+    /// Column of a table with the sets [default: recognised by its title]
     #[arg(long, value_name = "TITLE")]
     pub(crate) set_column: Option<String>,
-    /// The folder that a table's file names are relative to [default: its own, or one beside or above it]
+    /// Folder that a table's file names are relative to [default: the table's own, or one next to or above it]
     #[arg(long, value_name = "FOLDER")]
     pub(crate) photos: Option<PathBuf>,
-    /// Take classes that differ only in upper and lower case as one
+    /// Merge classes that differ only in upper and lower case
     #[arg(long)]
     pub(crate) merge_case: bool,
-    /// What to do with identical photos in two classes, and with files that a table gives two labels
+    /// What to do with identical photos in two classes, and with files that have two labels in a table
     #[arg(long, value_enum, default_value_t = ConflictsChoice::Error)]
     pub(crate) conflicts: ConflictsChoice,
 }
 
-impl Understanding {
+impl Reading {
     pub(crate) fn options(&self) -> Options {
         Options {
             filename_column: self.filename_column.clone(),
@@ -96,6 +101,49 @@ impl Understanding {
             skip_conflicts: self.conflicts == ConflictsChoice::Skip,
         }
     }
+
+    pub(crate) fn evaluation(&self) -> EvaluationOptions {
+        let mut options = EvaluationOptions::default();
+        options.conflicts = self.conflicts.into();
+        options
+    }
+}
+
+impl Train {
+    /// The preset that was chosen, and over it whatever was typed.
+    pub(crate) fn options(&self) -> TrainingOptions {
+        let mut options = match self.recipe {
+            None => TrainingOptions::default(),
+            Some(RecipeChoice::Notebook) => TrainingOptions::notebook(),
+        };
+        fn set<T: Clone>(option: &mut T, typed: Option<&T>) {
+            typed.into_iter().for_each(|typed| option.clone_from(typed));
+        }
+        set(&mut options.backbone, self.backbone.as_ref());
+        set(&mut options.precision, self.precision.map(Precision::from).as_ref());
+        set(&mut options.features, self.features.map(FeatureLayers::from).as_ref());
+        set(&mut options.head, self.head.as_ref());
+        set(&mut options.split, self.split.map(SplitRule::from).as_ref());
+        set(&mut options.batch_size, self.batch_size.map(|size| size as usize).as_ref());
+        set(&mut options.samples, self.level.as_ref());
+        options.validation_share = self.val;
+        options.folds = self.folds.map(usize::from);
+        options.class_weight = match self.class_weight {
+            None => ClassWeight::Equal,
+            Some(ClassWeightChoice::Balanced) => ClassWeight::Balanced,
+        };
+        options.conflicts = self.reading.conflicts.into();
+        options.epochs = self.epochs.map(|epochs| epochs as usize).or(options.epochs);
+        options.learning_rate = self.learning_rate;
+        options.seed = self.seed;
+        options
+    }
+
+    pub(crate) fn inspection(&self) -> InspectionOptions {
+        let mut options = InspectionOptions::default();
+        options.samples = self.level.unwrap_or_default();
+        options
+    }
 }
 
 #[derive(Args)]
@@ -105,69 +153,69 @@ impl Understanding {
 
 Examples:
   topwork train PHOTOS
-  topwork train PHOTOS --folds 5                 every photo predicted by a classifier that never saw it
+  topwork train PHOTOS --folds 5                 cross-validation: predict every photo
   topwork train PHOTOS --test OTHER --out run-2
   topwork train labels.csv --class-weight balanced
   topwork train PHOTOS --head 1024,512,256,128   dense layers instead of logistic regression
-  topwork train PHOTOS --recipe notebook         as the well-known notebook on Keras' ResNet-50 does it
+  topwork train PHOTOS --recipe notebook         ResNet-50 and dense layers, as in the Keras notebook
   topwork train PHOTOS --recipe notebook --backbone efficientnet_lite0"
 )]
 pub(crate) struct Train {
     /// Folder or CSV of photos with their classes
     pub(crate) data: PathBuf,
-    /// Photos of the test set, where DATA does not hold one; they choose nothing
+    /// Test set, if DATA has none; never used for model selection
     #[arg(long, value_name = "DATA")]
     pub(crate) test: Option<PathBuf>,
-    /// Folder for the results; one that is not empty is never overwritten
+    /// Folder for the results; a folder that is not empty is never overwritten
     #[arg(long, value_name = "RUN", default_value = "topwork-run")]
     pub(crate) out: PathBuf,
-    /// What holds where an option below is not given
+    /// Preset for options not given below
     #[arg(long, value_enum)]
     pub(crate) recipe: Option<RecipeChoice>,
-    /// linear (logistic regression), or widths of dense layers [default: linear]
+    /// Head: linear (logistic regression), or units of dense layers [default: linear]
     #[arg(long, value_name = "linear|N,N,…", value_parser = head)]
-    pub(crate) head: Option<HeadChoice>,
-    /// Share of the training photos that is held out for validation
+    pub(crate) head: Option<HeadOptions>,
+    /// Share of the training photos held out for validation
     #[arg(long, value_name = "SHARE", default_value = "0.15", value_parser = share, conflicts_with = "folds")]
     pub(crate) val: f64,
-    /// Instead of one validation set: K folds, each predicted by a classifier trained on the others
+    /// Number of cross-validation folds, in place of one validation set
     #[arg(long, value_name = "K", value_parser = clap::value_parser!(u16).range(2..=100))]
     pub(crate) folds: Option<u16>,
     /// How validation photos are chosen [default: stratified]
     #[arg(long, value_enum, conflicts_with = "folds")]
     pub(crate) split: Option<SplitChoice>,
-    /// Seed of the split, the folds and the initial weights of dense layers
+    /// Seed of the split, the folds and the initial weights
     #[arg(long, default_value_t = 42)]
     pub(crate) seed: u64,
-    /// Weigh every class alike, however many photos it has
+    /// Weight classes inversely to their size
     #[arg(long, value_enum)]
     pub(crate) class_weight: Option<ClassWeightChoice>,
-    /// The network that gives the features [default: efficientnet_lite0]
+    /// Backbone: the network that computes the features [default: efficientnet_lite0]
     #[arg(long, value_name = "NAME", value_parser = backbone_names())]
     pub(crate) backbone: Option<String>,
-    /// The arithmetic of the network [default: int8]
+    /// Precision of the network [default: int8]
     #[arg(long, value_enum)]
     pub(crate) precision: Option<PrecisionChoice>,
-    /// Which layers of the network the head sees [default: auto]
+    /// Layers whose features the head uses [default: auto]
     #[arg(long, value_enum)]
     pub(crate) features: Option<FeaturesChoice>,
-    /// Dense layers: most epochs [default: as many as take no longer than the features; 100 with a recipe]
+    /// Dense layers: maximum number of epochs [default: as many as take no longer than the features; 100 with a recipe]
     #[arg(long, value_parser = clap::value_parser!(u32).range(1..=100_000))]
     pub(crate) epochs: Option<u32>,
-    /// Dense layers: photos a step [default: 32]
+    /// Dense layers: batch size [default: 32]
     #[arg(long, value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
     pub(crate) batch_size: Option<u32>,
-    /// Dense layers: first learning rate
+    /// Dense layers: initial learning rate
     #[arg(long, default_value_t = 0.001, value_parser = positive)]
     pub(crate) learning_rate: f64,
-    /// Values of 16-bit photos that become black and white [default: 0 and the bits that the photos use]
+    /// Values of 16-bit photos shown as black and white [default: 0 and the largest value of the bits in use]
     #[arg(long, value_name = "BLACK,WHITE", value_parser = level)]
     pub(crate) level: Option<SampleRange>,
-    /// Share of files that may be skipped before the exit status says so (3)
+    /// Share of files that may be skipped; above it, the exit status is 3
     #[arg(long, value_name = "SHARE", default_value = "10%", value_parser = share_or_percent)]
     pub(crate) max_skipped: f64,
     #[command(flatten)]
-    pub(crate) understanding: Understanding,
+    pub(crate) reading: Reading,
     #[command(flatten)]
     pub(crate) work: Work,
 }
@@ -177,19 +225,19 @@ pub(crate) struct Train {
   topwork evaluate --model topwork-run NEW_PHOTOS
   topwork evaluate --model topwork-run/model.safetensors labels.csv --out evaluation-1")]
 pub(crate) struct Evaluate {
-    /// A run folder, or the model file in it
+    /// Run folder, or the model file in it
     #[arg(long, value_name = "RUN|FILE")]
     pub(crate) model: PathBuf,
-    /// Folder or CSV of photos with their classes; their names must be the model's
+    /// Folder or CSV of photos with their classes, named as in the model
     pub(crate) data: PathBuf,
-    /// Folder for the results; one that is not empty is never overwritten
+    /// Folder for the results; a folder that is not empty is never overwritten
     #[arg(long, value_name = "RUN", default_value = "topwork-evaluation")]
     pub(crate) out: PathBuf,
-    /// Share of files that may be skipped before the exit status says so (3)
+    /// Share of files that may be skipped; above it, the exit status is 3
     #[arg(long, value_name = "SHARE", default_value = "10%", value_parser = share_or_percent)]
     pub(crate) max_skipped: f64,
     #[command(flatten)]
-    pub(crate) understanding: Understanding,
+    pub(crate) reading: Reading,
     #[command(flatten)]
     pub(crate) work: Work,
 }
@@ -202,22 +250,22 @@ pub(crate) struct Evaluate {
   topwork predict --model topwork-run FOLDER --format csv --top 1 > answers.csv
   find . -name '*.jpg' | topwork predict --model topwork-run - --format json")]
 pub(crate) struct Predict {
-    /// A run folder, or the model file in it; without one, ImageNet's 1,000 classes
+    /// Run folder, or the model file in it [default: ImageNet's 1,000 classes]
     #[arg(long, value_name = "RUN|FILE")]
     pub(crate) model: Option<PathBuf>,
-    /// Without a model: the network whose ImageNet classes are asked for [default: efficientnet_lite0]
+    /// Without a model: backbone with ImageNet classes [default: efficientnet_lite0]
     #[arg(long, value_name = "NAME", value_parser = backbone_names(), conflicts_with = "model")]
     pub(crate) backbone: Option<String>,
-    /// Without a model: the arithmetic of the network [default: int8 where its ranges are known, else f32]
+    /// Without a model: precision of the network [default: int8 if it is calibrated, else f32]
     #[arg(long, value_enum, conflicts_with = "model")]
     pub(crate) precision: Option<PrecisionChoice>,
-    /// Photos, folders, patterns like '*.jpg', or - for a list on standard input, a name a line
+    /// Photos, folders, patterns like '*.jpg', or - for a list on standard input, one name per line
     #[arg(required = true, value_name = "PHOTO|FOLDER|-")]
     pub(crate) photos: Vec<PathBuf>,
-    /// How the answers are written to standard output
+    /// Output format
     #[arg(long, value_enum, default_value_t = Format::Text)]
     pub(crate) format: Format,
-    /// Classes a photo, the most probable first
+    /// Number of classes per photo, the most probable first
     #[arg(long, value_name = "K", default_value_t = 5, value_parser = clap::value_parser!(u32).range(1..))]
     pub(crate) top: u32,
     #[command(flatten)]
@@ -226,7 +274,7 @@ pub(crate) struct Predict {
 
 /// Those of training, so that the same line says what it would find; what decides nothing here is hidden.
 #[derive(Args)]
-#[command(after_help = "Other options of `train` are taken, too, and decide nothing here.
+#[command(after_help = "The other options of `train` are accepted and ignored.
 
 Examples:
   topwork check PHOTOS
@@ -272,7 +320,7 @@ impl Arguments {
   topwork demo
   topwork demo --out /tmp/demo")]
 pub(crate) struct Demo {
-    /// Folder for the pictures and the results; one that is not empty is never overwritten
+    /// Folder for the images and the results; a folder that is not empty is never overwritten
     #[arg(long, value_name = "DIR", default_value = "topwork-demo")]
     pub(crate) out: PathBuf,
     #[command(flatten)]
@@ -285,13 +333,13 @@ pub(crate) struct Demo {
   topwork backbones --layers resnet50
   topwork backbones --layers resnet50 --head 1024,512,256,128 --classes 2")]
 pub(crate) struct Backbones {
-    /// Show the layers of this one: sizes, parameters, frozen or trained
+    /// Show the layers of this backbone: sizes, parameters, frozen or trained
     #[arg(long, value_name = "NAME", value_parser = backbone_names())]
     pub(crate) layers: Option<String>,
-    /// Show also the layers of this head: linear, or widths of dense layers
+    /// Show the layers of this head, too: linear, or units of dense layers
     #[arg(long, value_name = "linear|N,N,…", value_parser = head, requires = "layers")]
-    pub(crate) head: Option<HeadChoice>,
-    /// Classes that the head tells apart
+    pub(crate) head: Option<HeadOptions>,
+    /// Number of classes of the head
     #[arg(long, value_name = "N", default_value_t = 2, requires = "head", value_parser = clap::value_parser!(u32).range(2..))]
     pub(crate) classes: u32,
 }
@@ -304,25 +352,25 @@ pub(crate) struct Store {
     /// What to do
     #[arg(value_enum)]
     pub(crate) action: StoreAction,
-    /// Folder of the feature store [default: the user's cache folder, or TOPWORK_CACHE]
+    /// Folder of the feature store [default: TOPWORK_CACHE, or the user's cache folder]
     #[arg(long, value_name = "DIR")]
     pub(crate) store: Option<PathBuf>,
 }
 
 #[derive(Clone, Copy, ValueEnum)]
 pub(crate) enum StoreAction {
-    /// Print where the store lies
+    /// Print the path of the store
     Path,
-    /// Print how many photos it holds, and its size
+    /// Print the number of photos, and the size
     Size,
-    /// Delete the store; no photo is touched
+    /// Delete the store; photos are not touched
     Clear,
 }
 
 #[derive(Args)]
 #[command(
-    after_help = "Weights lie in the folder `weights` of the user's cache folder (TOPWORK_CACHE). Those that torch, Keras and
-Hugging Face have already fetched are used where they lie.
+    after_help = "Weights are kept in the folder `weights` of the user's cache folder (TOPWORK_CACHE). Those already downloaded by
+torch, Keras and Hugging Face are used where they are.
 
 Examples:
   topwork weights list
@@ -337,13 +385,13 @@ pub(crate) struct Weights {
 
 #[derive(Subcommand)]
 pub(crate) enum WeightsAction {
-    /// Show all known files: where they come from, and which of them are here
+    /// List all known files, and which of them are here
     List(WeightsList),
-    /// Fetch a published file over HTTPS
+    /// Download a published file over HTTPS
     Get(WeightsGet),
-    /// Keep a copy of a file for a backbone
+    /// Add a file of weights for a backbone
     Add(WeightsAdd),
-    /// Hash all files that are here again
+    /// Verify the checksums of all files that are here
     Verify(WeightsVerify),
 }
 
@@ -352,32 +400,31 @@ pub(crate) enum WeightsAction {
   topwork weights list
   topwork weights list --format json")]
 pub(crate) struct WeightsList {
-    /// How the list is written to standard output
+    /// Output format
     #[arg(long, value_enum, default_value_t = Figures::Text)]
     pub(crate) format: Figures,
 }
 
 #[derive(Args)]
 #[command(
-    after_help = "Length and checksum must be the published ones, else nothing is kept. HTTPS_PROXY, ALL_PROXY and NO_PROXY are
-respected.
+    after_help = "Length and checksum must match the published ones. HTTPS_PROXY, ALL_PROXY and NO_PROXY are used.
 
 Examples:
   topwork weights get resnet50
   topwork weights get resnet50_torchvision_v2"
 )]
 pub(crate) struct WeightsGet {
-    /// A backbone, or a file of `topwork weights list`
+    /// Name of a backbone, or of a file in `topwork weights list`
     pub(crate) name: String,
-    /// Only the result and what went wrong
+    /// Print only results, warnings and errors
     #[arg(long, short)]
     pub(crate) quiet: bool,
 }
 
 #[derive(Args)]
 #[command(
-    after_help = "The file is recognised by its content. Published files find their backbone by themselves. The file that was added
-last is the one that the backbone's name stands for; models that stand on an earlier one still find it.
+    after_help = "The file is recognised by its content; the backbone of a published file is known. The file added last is used for the
+backbone; models trained with an earlier one keep using that.
 
 Examples:
   topwork weights add resnet50-0676ba61.pth
@@ -385,71 +432,70 @@ Examples:
   topwork weights add my.pth --backbone resnet50_torchvision --calibrate PHOTOS"
 )]
 pub(crate) struct WeightsAdd {
-    /// A file of weights
+    /// File of weights
     pub(crate) file: PathBuf,
-    /// The network that they are for [default: the one for which the file was published]
+    /// Backbone of these weights [default: the one for which the file was published]
     #[arg(long, value_name = "NAME", value_parser = backbone_names())]
     pub(crate) backbone: Option<String>,
-    /// Find the ranges of int8 on these photos now, instead of on those of the first training
+    /// Calibrate for int8 on these photos now, and not on those of the first training
     #[arg(long, value_name = "PHOTO|FOLDER")]
     pub(crate) calibrate: Option<PathBuf>,
-    /// Threads that look at these photos [default: one a core]
+    /// Number of threads [default: one per core]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1024))]
     pub(crate) threads: Option<u16>,
-    /// Only the result and what went wrong
+    /// Print only results, warnings and errors
     #[arg(long, short)]
     pub(crate) quiet: bool,
 }
 
 #[derive(Args)]
-#[command(after_help = "The exit status is 1 where a file changed or is missing.
+#[command(after_help = "The exit status is 1 if a file changed or is missing.
 
 Examples:
   topwork weights verify
   topwork weights verify resnet50")]
 pub(crate) struct WeightsVerify {
-    /// A backbone [default: all]
+    /// Backbone [default: all]
     #[arg(value_name = "NAME", value_parser = backbone_names())]
     pub(crate) backbone: Option<String>,
 }
 
 #[derive(Args)]
 #[command(
-    after_help = "Speeds are of this moment: other work on the machine slows them. Nothing is kept: features go to a store that
-is deleted at the end.
+    after_help = "Other work on the machine slows the measurement. Nothing is kept: features go to a store that is deleted at the end.
 
 Examples:
-  topwork bench                          the whole line on pictures that it draws itself, then the network alone
-  topwork bench PHOTOS --seconds 10      the whole line on photos of yours
-  topwork bench --network --layers       the network alone, each layer
+  topwork bench                          the full pipeline on generated images, then the network alone
+  topwork bench PHOTOS --seconds 10      the full pipeline on your photos
+  topwork bench --network --layers       the network alone, layer by layer
   topwork bench --machine --format json  clock, arithmetic and bandwidth of this machine"
 )]
 pub(crate) struct Bench {
-    /// Photos or folders of them [default: pictures that are drawn on the spot]
+    /// Photos or folders of photos [default: generated images]
     #[arg(value_name = "PHOTOS", conflicts_with_all = ["network", "machine"])]
     pub(crate) photos: Vec<PathBuf>,
-    /// Only the network, on made-up pixels
+    /// Measure only the network, on generated pixels
     #[arg(long, conflicts_with = "machine")]
     pub(crate) network: bool,
-    /// Each layer of the network, not only the types of layers
+    /// Show each layer of the network, not only the types of layers
     #[arg(long, conflicts_with = "machine")]
     pub(crate) layers: bool,
-    /// Only what the machine can do: clock, multiply-adds, bandwidth of caches and memory
+    /// Measure only the machine: clock, multiply-adds, bandwidth of caches and memory
     #[arg(long)]
     pub(crate) machine: bool,
-    /// The network that gives the features
+    /// Backbone: the network that computes the features
     #[arg(long, value_name = "NAME", default_value = topwork::DEFAULT_BACKBONE, value_parser = backbone_names())]
     pub(crate) backbone: String,
-    /// The arithmetic of the network
+    /// Precision of the network
     #[arg(long, value_enum, default_value_t = PrecisionChoice::Int8)]
     pub(crate) precision: PrecisionChoice,
-    /// Threads of the second measurement; the first has one [default: one a core]
+    /// Threads of the second measurement; the first uses one [default: one per core]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1024))]
     pub(crate) threads: Option<u16>,
-    /// Seconds of each measurement [default: 2; of the machine .2]
+    /// Seconds per measurement [default: 2; with --machine 0.2]
     #[arg(long, value_name = "S", value_parser = seconds)]
     pub(crate) seconds: Option<f64>,
-    /// How the figures are written to standard output
+    /// Output format
     #[arg(long, value_enum, default_value_t = Figures::Text)]
     pub(crate) format: Figures,
 }
@@ -467,36 +513,29 @@ pub(crate) enum Figures {
   topwork completions bash > ~/.local/share/bash-completion/completions/topwork
   topwork completions zsh  > ~/.zfunc/_topwork")]
 pub(crate) struct Completions {
-    /// The shell
+    /// Name of the shell
     pub(crate) shell: Shell,
-}
-
-/// The layers on top of the features.
-#[derive(Clone, Debug, PartialEq)]
-pub(crate) enum HeadChoice {
-    Linear,
-    Dense(Vec<usize>),
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, ValueEnum)]
 pub(crate) enum RecipeChoice {
-    /// resnet50 in f32, Keras' split, dense layers of 1024, 512, 256, 128, batches of 40
+    /// resnet50 in f32, the split of Keras, dense layers 1024, 512, 256, 128, batch size 40
     Notebook,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, ValueEnum)]
 pub(crate) enum SplitChoice {
-    /// By class and seed
+    /// Stratified by class, drawn by the seed
     Stratified,
-    /// The first files of each class in sorted order, as Keras' ImageDataGenerator(validation_split=…) takes them
+    /// The first files of each class in sorted order, as in Keras' ImageDataGenerator(validation_split=…)
     Keras,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, ValueEnum)]
 pub(crate) enum FeaturesChoice {
-    /// The last one, and one in the middle where cross-validation shows that it helps
+    /// The last layer, and one in the middle if cross-validation shows that it helps
     Auto,
-    /// The last one alone
+    /// Only the last layer
     Last,
 }
 
@@ -508,10 +547,37 @@ pub(crate) enum ClassWeightChoice {
 
 #[derive(Clone, Copy, Debug, PartialEq, ValueEnum)]
 pub(crate) enum PrecisionChoice {
-    /// Bytes with exact sums: fast, and the same answers on every machine
+    /// 8-bit integers: fast, and the same answers on every machine
     Int8,
-    /// 32-bit floating point, the reference
+    /// 32-bit floating point: the reference
     F32,
+}
+
+impl From<SplitChoice> for SplitRule {
+    fn from(choice: SplitChoice) -> SplitRule {
+        match choice {
+            SplitChoice::Stratified => SplitRule::Stratified,
+            SplitChoice::Keras => SplitRule::Keras,
+        }
+    }
+}
+
+impl From<FeaturesChoice> for FeatureLayers {
+    fn from(choice: FeaturesChoice) -> FeatureLayers {
+        match choice {
+            FeaturesChoice::Auto => FeatureLayers::Auto,
+            FeaturesChoice::Last => FeatureLayers::Last,
+        }
+    }
+}
+
+impl From<ConflictsChoice> for Conflicts {
+    fn from(choice: ConflictsChoice) -> Conflicts {
+        match choice {
+            ConflictsChoice::Error => Conflicts::Error,
+            ConflictsChoice::Skip => Conflicts::Skip,
+        }
+    }
 }
 
 impl From<PrecisionChoice> for Precision {
@@ -525,33 +591,33 @@ impl From<PrecisionChoice> for Precision {
 
 #[derive(Clone, Copy, Default, PartialEq, ValueEnum)]
 pub(crate) enum ConflictsChoice {
-    /// Stop and list them
+    /// Stop with an error that lists them
     #[default]
     Error,
-    /// Use none of them and list them
+    /// Skip them all and list them
     Skip,
 }
 
 #[derive(Clone, Copy, PartialEq, ValueEnum)]
 pub(crate) enum Format {
-    /// A table a photo
+    /// A table per photo
     Text,
     /// filename,rank,class,probability,wnid,error
     Csv,
-    /// The same fields as JSON, an object a line
+    /// The same fields as JSON, one object per line
     Json,
 }
 
-fn head(text: &str) -> Result<HeadChoice, String> {
+fn head(text: &str) -> Result<HeadOptions, String> {
     if text == "linear" {
-        return Ok(HeadChoice::Linear);
+        return Ok(HeadOptions::Linear);
     }
     let widths: Option<Vec<usize>> = text
         .split(',')
         .map(|width| width.trim().parse().ok().filter(|width| (1..=65_536).contains(width)))
         .collect();
     match widths {
-        Some(widths) if widths.len() <= 32 => Ok(HeadChoice::Dense(widths)),
+        Some(widths) if widths.len() <= 32 => Ok(HeadOptions::Dense(widths)),
         _ => {
             Err("expected `linear`, or at most 32 layer widths from 1 to 65536 like 1024,512,256,128"
                 .to_owned())
@@ -624,8 +690,8 @@ mod tests {
 
     #[test]
     fn values_are_checked() {
-        assert_eq!(head("linear"), Ok(HeadChoice::Linear));
-        assert_eq!(head("1024, 512"), Ok(HeadChoice::Dense(vec![1024, 512])));
+        assert_eq!(head("linear"), Ok(HeadOptions::Linear));
+        assert_eq!(head("1024, 512"), Ok(HeadOptions::Dense(vec![1024, 512])));
         for bad in ["", "0", "12,", "a", "-3", "65537"] {
             assert!(head(bad).is_err(), "{bad}");
         }

@@ -6,6 +6,7 @@ use std::io;
 use topwork::{Error, ErrorKind};
 
 use crate::terminal::line;
+use crate::wording;
 
 /// How a command that did not fail ended.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -24,9 +25,9 @@ pub(crate) enum Failure {
 }
 
 impl Failure {
-    pub(crate) fn hint(&self) -> Option<&str> {
+    pub(crate) fn hint(&self) -> Option<String> {
         match self {
-            Failure::Error(error) => error.hint(),
+            Failure::Error(error) => error.remedy().map(wording::hint),
             Failure::Interrupted | Failure::ClosedPipe | Failure::Output(_) => None,
         }
     }
@@ -65,14 +66,14 @@ impl From<csv::Error> for Failure {
     }
 }
 
-/// Replaces Rust's message for a panic by one for users. A panic while a photo is worked on is caught by the library
-/// and becomes a row in the list of skipped files, so it is not worth a message.
+/// Replaces Rust's message for a panic by one for users; none for a panic that the library catches, which becomes a reason why a
+/// file is skipped.
 pub(crate) fn explain_panics() {
     std::panic::set_hook(Box::new(|panic| {
-        if std::thread::current().name() == Some(topwork::features::extract::PHOTO_THREAD) {
+        if topwork::panics_are_caught() {
             return;
         }
         line(format_args!("error: this is a defect of topwork {}: {panic}", env!("CARGO_PKG_VERSION")));
-        line("  try: please report it with the command that you ran");
+        line("hint: please report it with the command that you ran");
     }));
 }

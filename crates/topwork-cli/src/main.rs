@@ -5,15 +5,17 @@
 
 mod arguments;
 mod commands;
+mod epochs;
 mod failure;
 mod interrupt;
 mod pictures;
-mod recipe;
-mod results;
-mod run_folder;
+mod screen;
+mod session;
+mod shell;
+mod summary;
 mod table;
 mod terminal;
-mod work;
+mod wording;
 
 use std::process::ExitCode;
 
@@ -56,7 +58,7 @@ fn main() -> ExitCode {
         Err(Failure::ClosedPipe) => ExitCode::SUCCESS,
         Err(Failure::Interrupted) => {
             line(match keeps_features {
-                true => "interrupted; the features found so far are kept in the store",
+                true => "interrupted; features computed so far are kept in the store",
                 false => "interrupted",
             });
             ExitCode::from(130)
@@ -64,7 +66,7 @@ fn main() -> ExitCode {
         Err(failure) => {
             line(format_args!("error: {failure}"));
             if let Some(hint) = failure.hint() {
-                line(format_args!("  try: {hint}"));
+                line(format_args!("hint: {hint}"));
             }
             ExitCode::FAILURE
         }

@@ -1,6 +1,6 @@
 //! What goes to standard error while a command works: messages, warnings, progress.
 //!
-//! Progress is a bar with photos a second and time left on a terminal, a plain line now and then elsewhere.
+//! Counter is a bar with photos a second and time left on a terminal, a plain line now and then elsewhere.
 
 use std::fmt::Display;
 use std::io::{IsTerminal, Write};
@@ -59,7 +59,7 @@ impl Terminal {
     }
 
     /// A count that grows to `total`, shown with its rate.
-    pub(crate) fn progress(self, what: &'static str, total: usize) -> Progress {
+    pub(crate) fn progress(self, what: &'static str, total: usize) -> Counter {
         let kind = if self.quiet || total == 0 {
             Kind::Silent
         } else if std::io::stderr().is_terminal() {
@@ -74,7 +74,7 @@ impl Terminal {
         } else {
             Kind::Plain(Mutex::new(Instant::now()))
         };
-        Progress { what, total, start: Instant::now(), kind }
+        Counter { what, total, start: Instant::now(), kind }
     }
 }
 
@@ -122,7 +122,7 @@ impl Drop for Course {
 }
 
 /// A running count; see [`Terminal::progress`].
-pub(crate) struct Progress {
+pub(crate) struct Counter {
     what: &'static str,
     total: usize,
     start: Instant,
@@ -135,7 +135,7 @@ enum Kind {
     Plain(Mutex<Instant>),
 }
 
-impl Progress {
+impl Counter {
     /// `done` of the total are done. May be called from any thread.
     pub(crate) fn set(&self, done: usize) {
         match &self.kind {
@@ -147,7 +147,7 @@ impl Progress {
                     *last = Instant::now();
                     let rate = done as f64 / self.start.elapsed().as_secs_f64();
                     let left = (self.total.saturating_sub(done)) as f64 / rate;
-                    let Progress { what, total, .. } = self;
+                    let Counter { what, total, .. } = self;
                     line(format_args!("{what} {done}/{total}  {rate:.0}/s  {left:.0} s left"));
                 }
             }
@@ -155,7 +155,7 @@ impl Progress {
     }
 }
 
-impl Drop for Progress {
+impl Drop for Counter {
     fn drop(&mut self) {
         if let Kind::Bar(bar) = &self.kind {
             bar.finish_and_clear();

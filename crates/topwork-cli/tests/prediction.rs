@@ -205,7 +205,7 @@ fn a_damaged_or_newer_model_is_refused() {
         place.write("cut.safetensors", &model[..cut]);
         let run = predict("cut.safetensors").expect(1);
         assert!(
-            run.stderr.contains("cut.safetensors") && run.stderr.contains("try:"),
+            run.stderr.contains("cut.safetensors") && run.stderr.contains("hint:"),
             "{cut}: {}",
             run.stderr
         );
@@ -268,7 +268,7 @@ fn the_store_has_a_place_a_size_and_an_end() {
 fn the_demo_runs_and_says_what_it_proves() {
     let place = Place::new();
     let run = place.run(&["demo"]).expect(0);
-    assert!(run.stdout.contains("proves only that everything runs"), "{}", run.stdout);
+    assert!(run.stdout.contains("only shows that everything works"), "{}", run.stdout);
     assert!(place.path("topwork-demo/run/report.html").exists());
 }
 

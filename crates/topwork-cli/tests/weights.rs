@@ -189,7 +189,7 @@ fn what_cannot_be_added_is_explained() {
         (&["page.html"][..], &["page.html"][..]),
         (&["absent.pth"], &["absent.pth", "cannot read"]),
         (&["."], &["this is a folder"]),
-        (&["small.safetensors"], &["--backbone", "fits none"]),
+        (&["small.safetensors"], &["--backbone", "no backbone fits"]),
         (
             &["small.safetensors", "--backbone", "resnet50_torchvision"],
             &["[4, 3, 7, 7] instead of [64, 3, 7, 7]"],
@@ -257,7 +257,7 @@ fn what_cannot_be_fetched_is_explained() {
     let place = Place::new();
     for (name, part) in [
         ("efficientnet_lite0", "in the program"),
-        ("resnet50_keras_2016", "nobody offers"),
+        ("resnet50_keras_2016", "no download is available"),
         ("resnet51", "resnet50_torchvision_v2"),
     ] {
         let run = place.run(&["weights", "get", name]).expect(1);
@@ -308,12 +308,12 @@ fn weights_of_one_s_own_carry_a_model_on_bytes() {
     let train = ["train", "photos", "--backbone", "resnet50_torchvision", "--out"];
     let first = place.run(&[&train[..], &["first"]].concat()).expect(0);
     assert!(
-        first.stderr.contains("finding the ranges of int8 for resnet50_torchvision on 12 photos"),
+        first.stderr.contains("calibrating resnet50_torchvision for int8 on 12 photos"),
         "{}",
         first.stderr
     );
     let again = place.run(&[&train[..], &["again"]].concat()).expect(0);
-    assert!(!again.stderr.contains("finding the ranges"), "once is enough: {}", again.stderr);
+    assert!(!again.stderr.contains("calibrating"), "once is enough: {}", again.stderr);
     assert_eq!(place.json("again/run.json")["features"]["extracted"], 0);
     let model = |run: &str| std::fs::read(place.path(run).join("model.safetensors")).expect("written");
     assert!(model("first") == model("again"));

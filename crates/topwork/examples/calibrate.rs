@@ -13,15 +13,14 @@ use std::error::Error;
 use std::path::{Path, PathBuf};
 
 use topwork::backbone::{Arithmetic, BACKBONES, Backbone};
-use topwork::dataset::{self, Dataset, Options, Set};
-use topwork::features::extract::Run;
+use topwork::dataset::{self, Dataset, Options, Subset};
 use topwork::features::store::Store;
 use topwork::network::calibration::{Calibration, Method};
 use topwork::network::{Precision, Ranges};
 use topwork::photo::{Limits, decode};
 use topwork::preprocess::Scratch;
-use topwork::train::{ClassWeight, Examples, Monitor, cross_validate, stratified_folds};
-use topwork::{Extractor, Isa};
+use topwork::train::{ClassWeight, Examples, cross_validate, stratified_folds};
+use topwork::{Execution, Extractor, Isa, PhotoSource};
 
 const METHODS: [Method; 2] = [Method::MinMax, Method::MeanSquaredError];
 const SEED: u64 = 42;
@@ -30,15 +29,14 @@ fn main() -> Result<(), Box<dyn Error>> {
     let project = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
     let data = project.join("../shared/data");
     let cats_and_dogs = dataset::open(&data.join("cats-and-dogs"), &Options::default())?;
-    let training: Vec<PathBuf> = photos(&cats_and_dogs, Some(Set::Training));
+    let training: Vec<PathBuf> = photos(&cats_and_dogs, Some(Subset::Training));
     let chosen: Vec<&PathBuf> = training.iter().step_by(4).collect();
     let isa = Isa::best();
     let row = &BACKBONES[0];
     let weights = row.weights()?;
-    let reference = row.fit(&weights, row.input, Arithmetic::F32, isa)?;
+    let reference = row.instantiate(&weights, row.input, Arithmetic::F32, isa)?;
     let pixels = chosen.iter().map(|path| pixels(path, &reference, isa)).collect::<Result<Vec<_>, _>>()?;
-    let calibration =
-        Calibration::of(&reference.network, &pixels, std::thread::available_parallelism()?.into());
+    let calibration = Calibration::of(&reference.network, &pixels, Execution::default())?;
     let candidates = METHODS.map(|method| (method, ranges(&calibration, method, &reference)));
 
     let arguments: Vec<String> = std::env::args().skip(1).collect();
@@ -48,7 +46,8 @@ fn main() -> Result<(), Box<dyn Error>> {
             let wanted = |(method, _): &&(Method, Ranges)| method.as_str().replace(' ', "-") == name;
             let (_, ranges) = candidates.iter().find(wanted).ok_or("min-max or mean-squared-error")?;
             let mut ranges = ranges.clone();
-            ranges.probe = row.fit(&weights, row.input, Arithmetic::Int8(&ranges), isa)?.probe_digest();
+            ranges.probe =
+                row.instantiate(&weights, row.input, Arithmetic::Int8(&ranges), isa)?.probe_digest();
             let file = project.join("crates/topwork-lite0/data/ranges.json");
             std::fs::write(&file, ranges.to_json()?)?;
             println!("{}: {} photos, {}", file.display(), ranges.photos, ranges.method);
@@ -58,7 +57,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     }
 
     let breeds = dataset::open(&data.join("cat-breeds/labels.csv"), &Options::default())?;
-    let sets = [("cats-and-dogs", cats_and_dogs, Some(Set::Training)), ("cat-breeds", breeds, None)];
+    let sets = [("cats-and-dogs", cats_and_dogs, Some(Subset::Training)), ("cat-breeds", breeds, None)];
     for (name, dataset, set) in &sets {
         let f32_features = features(row.load(row.input, Precision::F32, isa)?, &photos(dataset, *set))?;
         let labels: Vec<usize> = dataset.of_set(*set).iter().map(|at| dataset.samples[*at].label).collect();
@@ -67,7 +66,7 @@ fn main() -> Result<(), Box<dyn Error>> {
         println!("  f32                 five-fold accuracy {:.4}", accuracy(&f32_features)?);
         for (method, ranges) in &candidates {
             let found = features(
-                row.fit(&weights, row.input, Arithmetic::Int8(ranges), isa)?,
+                row.instantiate(&weights, row.input, Arithmetic::Int8(ranges), isa)?,
                 &photos(dataset, *set),
             )?;
             let same = found.iter().zip(&f32_features);
@@ -88,8 +87,9 @@ fn main() -> Result<(), Box<dyn Error>> {
     Ok(())
 }
 
-fn photos(dataset: &Dataset, set: Option<Set>) -> Vec<PathBuf> {
-    dataset.of_set(set).iter().map(|at| dataset.samples[*at].path.clone()).collect()
+fn photos(dataset: &Dataset, set: Option<Subset>) -> Vec<PathBuf> {
+    let paths = dataset.of_set(set).into_iter().filter_map(|at| dataset.samples[at].photo.path());
+    paths.map(Into::into).collect()
 }
 
 fn pixels(path: &Path, backbone: &Backbone, isa: Isa) -> Result<Vec<u8>, Box<dyn Error>> {
@@ -106,7 +106,12 @@ fn ranges(calibration: &Calibration, method: Method, backbone: &Backbone) -> Ran
 }
 
 fn features(backbone: Backbone, paths: &[PathBuf]) -> Result<Vec<Vec<f32>>, Box<dyn Error>> {
-    let extraction = Extractor::new(backbone).extract(paths, &Store::none(), &Run::default())?;
+    let extraction = Extractor::new(backbone).extract(
+        &PhotoSource::files(paths),
+        &Store::none(),
+        Execution::default(),
+        &|_| {},
+    )?;
     let rows = (0..paths.len()).map(|at| extraction.features_of(at));
     rows.collect::<Option<Vec<_>>>().ok_or_else(|| "a photo cannot be used".into())
 }
@@ -115,9 +120,8 @@ fn features(backbone: Backbone, paths: &[PathBuf]) -> Result<Vec<Vec<f32>>, Box<
 fn accuracy(features: &[Vec<f32>], labels: &[usize], classes: usize) -> Result<f64, Box<dyn Error>> {
     let rows = features.iter().map(Vec::as_slice).collect();
     let examples = Examples::from_rows(rows, labels.to_vec(), classes)?;
-    let folds = stratified_folds(labels, classes, 5, SEED).ok_or("too few photos for five folds")?;
-    let threads = std::thread::available_parallelism()?.into();
-    let done = cross_validate(&examples, &folds, ClassWeight::Equal, SEED, threads, &Monitor::default())?;
+    let folds = stratified_folds(labels, None, classes, 5, SEED).ok_or("too few photos for five folds")?;
+    let done = cross_validate(&examples, &folds, ClassWeight::Equal, SEED, Execution::default(), &|_| {})?;
     let rows = done.probabilities.chunks_exact(classes).zip(labels);
     let right = rows.filter(|(row, label)| row.iter().all(|value| *value <= row[**label])).count();
     Ok(right as f64 / labels.len() as f64)

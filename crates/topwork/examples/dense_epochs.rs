@@ -7,6 +7,7 @@
 use std::io::Read;
 use std::time::Instant;
 
+use topwork::Execution;
 use topwork::train::{AdamForm, DenseSettings, Examples, fit_dense};
 
 const WIDTH: usize = 1280;
@@ -32,9 +33,8 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         None,
         None,
         &settings,
-        threads,
+        Execution::default().with_threads(threads),
         &mut report,
-        &|| false,
     )?;
     Ok(())
 }

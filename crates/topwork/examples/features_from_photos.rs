@@ -8,13 +8,11 @@
 use std::error::Error;
 use std::io::{BufRead, Write};
 use std::path::PathBuf;
-use std::sync::atomic::AtomicBool;
 
 use topwork::backbone::{self, DEFAULT_BACKBONE};
-use topwork::features::extract::Run;
 use topwork::features::store::Store;
 use topwork::weights::Weights;
-use topwork::{Extractor, Isa, Precision};
+use topwork::{Execution, Extractor, Isa, PhotoSource, Precision};
 
 fn main() -> Result<(), Box<dyn Error>> {
     let lines: Result<Vec<String>, _> = std::io::stdin().lock().lines().collect();
@@ -25,15 +23,15 @@ fn main() -> Result<(), Box<dyn Error>> {
     let backbone = match arguments.next() {
         None => backbone::backbone(DEFAULT_BACKBONE, precision, Isa::best())?,
         Some(name) => {
-            let row = backbone::row(&name)?;
+            let row = backbone::spec(&name)?;
             let file = arguments.next().ok_or("the third argument is the file of its weights")?;
             let weights = Weights::from_bytes(&std::fs::read(file)?)?;
             row.prepare(&weights, row.input, precision, Isa::best())?
         }
     };
     let extractor = Extractor::with_tap(backbone);
-    let run = Run { threads: 0, progress: &|_| (), stop: &AtomicBool::new(false) };
-    let extraction = extractor.extract(&paths, &Store::none(), &run)?;
+    let photos = PhotoSource::files(&paths);
+    let extraction = extractor.extract(&photos, &Store::none(), Execution::default(), &|_| {})?;
     let mut out = std::io::BufWriter::new(std::io::stdout().lock());
     for (path, photo) in paths.iter().zip(&extraction.photos) {
         let row = photo.row.as_ref().map_err(|unreadable| format!("{}: {unreadable}", path.display()))?;

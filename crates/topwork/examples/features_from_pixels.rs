@@ -11,12 +11,12 @@
 use std::error::Error;
 use std::io::{Read, Write};
 
-use topwork::backbone::{Arithmetic, BACKBONES, Backbone, Row, row};
+use topwork::backbone::{Arithmetic, BACKBONES, Backbone, BackboneSpec, spec};
 use topwork::network::Ranges;
 use topwork::network::calibration::{Calibration, Method};
 use topwork::preprocess::Channels;
 use topwork::weights::Weights;
-use topwork::{Isa, Precision};
+use topwork::{Execution, Isa, Precision};
 
 const THREADS: usize = 2;
 
@@ -30,12 +30,12 @@ fn main() -> Result<(), Box<dyn Error>> {
     let backbone = match arguments[..] {
         [precision] => BACKBONES[0].load(BACKBONES[0].input, named(precision)?, isa)?,
         [precision, name, weights, ref calibration @ ..] => {
-            let (row, weights) = (row(name)?, Weights::from_bytes(&std::fs::read(weights)?)?);
+            let (row, weights) = (spec(name)?, Weights::from_bytes(&std::fs::read(weights)?)?);
             match (named(precision)?, calibration) {
-                (Precision::F32, []) => row.fit(&weights, row.input, Arithmetic::F32, isa)?,
+                (Precision::F32, []) => row.instantiate(&weights, row.input, Arithmetic::F32, isa)?,
                 (Precision::Int8, [file, method]) => {
                     let ranges = ranges(row, &weights, std::fs::read(file)?, method, isa)?;
-                    row.fit(&weights, row.input, Arithmetic::Int8(&ranges), isa)?
+                    row.instantiate(&weights, row.input, Arithmetic::Int8(&ranges), isa)?
                 }
                 _ => return Err("int8 of a weights file needs CALIBRATION and METHOD, f32 neither".into()),
             }
@@ -87,7 +87,7 @@ fn photos<'a>(pixels: &'a mut [u8], backbone: &Backbone) -> Result<Vec<&'a [u8]>
 }
 
 fn ranges(
-    row: &Row,
+    row: &BackboneSpec,
     weights: &Weights,
     mut pixels: Vec<u8>,
     method: &str,
@@ -96,9 +96,10 @@ fn ranges(
     let wanted = |known: &Method| known.as_str().replace(' ', "-") == method;
     let methods = [Method::MinMax, Method::MeanSquaredError];
     let method = methods.into_iter().find(wanted).ok_or("the method is min-max or mean-squared-error")?;
-    let reference = row.fit(weights, row.input, Arithmetic::F32, isa)?;
+    let reference = row.instantiate(weights, row.input, Arithmetic::F32, isa)?;
     let photos = photos(&mut pixels, &reference)?;
-    let calibration = Calibration::of(&reference.network, &photos, THREADS);
+    let calibration =
+        Calibration::of(&reference.network, &photos, Execution::default().with_threads(THREADS))?;
     let digest = blake3::Hash::from_bytes(weights.digest()).to_hex().to_string();
     Ok(Ranges::new(digest, method.as_str().into(), photos.len(), calibration.ranges(method)))
 }

@@ -11,17 +11,17 @@ use std::io::{BufRead, Write};
 use std::path::{Path, PathBuf};
 
 use topwork::backbone::{self, Arithmetic, Backbone};
-use topwork::features::{calibrate, extract::Run};
+use topwork::features::calibrate;
 use topwork::photo::{self, Limits};
 use topwork::preprocess::Scratch;
 use topwork::weights::Weights;
-use topwork::{Isa, Precision};
+use topwork::{Execution, Isa, PhotoSource, Precision};
 
 fn main() -> Result<(), Box<dyn Error>> {
     let lines: Result<Vec<String>, _> = std::io::stdin().lock().lines().collect();
     let paths: Vec<PathBuf> = lines?.into_iter().map(PathBuf::from).collect();
     let mut arguments = std::env::args().skip(1);
-    let row = backbone::row(&arguments.next().ok_or("the first argument is a backbone")?)?;
+    let row = backbone::spec(&arguments.next().ok_or("the first argument is a backbone")?)?;
     let file = arguments.next().ok_or("the second argument is a file of weights, or -")?;
     let layers: Vec<String> = arguments.collect();
     let isa = Isa::best();
@@ -31,9 +31,14 @@ fn main() -> Result<(), Box<dyn Error>> {
         let weights = Weights::from_bytes(&std::fs::read(file)?)?;
         let ranges = match row.known_ranges(&weights)? {
             Some(ranges) => ranges,
-            None => calibrate(row, &weights, &paths, isa, &Run::default())?,
+            None => calibrate(
+                row,
+                &weights,
+                &PhotoSource::files(&paths),
+                Execution { isa, ..Execution::default() },
+            )?,
         };
-        row.fit(&weights, row.input, Arithmetic::Int8(&ranges), isa)?
+        row.instantiate(&weights, row.input, Arithmetic::Int8(&ranges), isa)?
     };
     if let Some(unknown) =
         layers.iter().find(|name| backbone.network.layers().iter().all(|layer| layer.name != **name))

@@ -21,7 +21,7 @@ use topwork::backbone::{self, Arithmetic, Origin};
 use topwork::network::calibration::{Calibration, Method};
 use topwork::network::{Network, Ranges, probe};
 use topwork::weights::Weights;
-use topwork::{Isa, Precision};
+use topwork::{Execution, Isa, Precision};
 
 /// Blocks and channels of each stage.
 const STAGES: [(usize, usize); 4] = [(3, 64), (4, 128), (6, 256), (3, 512)];
@@ -56,22 +56,22 @@ fn main() -> Result<(), Box<dyn Error>> {
 }
 
 fn network(name: &str, precision: &str, isa: Isa) -> Result<Network, Box<dyn Error>> {
-    let row = backbone::row(name)?;
+    let row = backbone::spec(name)?;
     if let Origin::Embedded { .. } = row.origin {
         let precision = if precision == "f32" { Precision::F32 } else { Precision::Int8 };
         return Ok(row.load(row.input, precision, isa)?.network);
     }
     let weights = Weights::from_bytes(&file()?)?;
-    let float = row.fit(&weights, row.input, Arithmetic::F32, isa)?.network;
+    let float = row.instantiate(&weights, row.input, Arithmetic::F32, isa)?.network;
     if precision == "f32" {
         return Ok(float);
     }
     let images: Vec<Vec<u8>> = (0..2).map(|shift| image(&float, shift)).collect();
-    let calibration = Calibration::of(&float, &images, 1);
+    let calibration = Calibration::of(&float, &images, Execution::default().with_threads(1))?;
     let digest = blake3::Hash::from_bytes(weights.digest()).to_hex().to_string();
     let method = Method::MinMax;
     let ranges = Ranges::new(digest, method.as_str().into(), images.len(), calibration.ranges(method));
-    Ok(row.fit(&weights, row.input, Arithmetic::Int8(&ranges), isa)?.network)
+    Ok(row.instantiate(&weights, row.input, Arithmetic::Int8(&ranges), isa)?.network)
 }
 
 /// Weights with PyTorch's names: convolutions uniform with He's variance, and batch norms that let activations keep their size.

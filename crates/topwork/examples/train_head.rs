@@ -14,9 +14,9 @@ use std::io::{Read, Write};
 use std::time::Instant;
 
 use serde_json::json;
-use topwork::Head;
 use topwork::features::Features;
-use topwork::train::{ClassWeight, Examples, LinearSettings, Monitor, Stage, fit_linear, train_linear};
+use topwork::train::{ClassWeight, Examples, LinearSettings, Stage, fit_linear, train_linear};
+use topwork::{Execution, Head};
 
 fn main() -> Result<(), Box<dyn Error>> {
     let mut arguments = std::env::args().skip(1);
@@ -53,14 +53,15 @@ fn main() -> Result<(), Box<dyn Error>> {
             chosen.set(Some(start.elapsed().as_secs_f64()));
         }
     };
-    let monitor = Monitor { progress: &progress, ..Monitor::default() };
+    let execution = Execution::default().with_threads(threads);
     let (fit, choice) = match mode.parse::<f64>() {
         Ok(strength) => {
             let settings = LinearSettings { strength, tap_weight: 0.0, class_weight: ClassWeight::Equal };
-            (fit_linear(&examples, None, settings, threads, &monitor)?, None)
+            (fit_linear(&examples, None, settings, execution, &progress)?, None)
         }
         Err(_) => {
-            let (fit, choice) = train_linear(&examples, None, ClassWeight::Equal, seed, threads, &monitor)?;
+            let (fit, choice) =
+                train_linear(&examples, None, ClassWeight::Equal, seed, execution, &progress)?;
             (fit, Some(choice))
         }
     };
@@ -72,7 +73,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     writeln!(out, "{line}")?;
     let head = Head::Linear(fit.head);
     for row in learned..learned + asked {
-        for probability in head.probabilities(&features.inputs(row, fit.tap.as_ref())) {
+        for probability in head.probabilities(execution.isa, &features.inputs(row, fit.tap.as_ref())) {
             out.write_all(&probability.to_le_bytes())?;
         }
     }

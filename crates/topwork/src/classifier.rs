@@ -6,6 +6,7 @@
 
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use safetensors::{Dtype, SafeTensors, tensor::TensorView};
 use serde::{Deserialize, Serialize};
@@ -13,12 +14,15 @@ use serde::{Deserialize, Serialize};
 use crate::backbone::{self, Arithmetic, Backbone, ImageNet, SELF_TEST_HINT};
 use crate::error::{Error, ErrorKind, Result};
 use crate::features::extract::Seconds;
-use crate::features::{Extractor, Features, Tap, inputs};
+use crate::features::{Extractor, Features, Tap, Workspace, inputs};
+use crate::fence::fenced;
 use crate::head::{Head, Linear, NamedTensor};
 use crate::network::{Precision, Ranges};
-use crate::photo::{SampleRange, Unreadable};
+use crate::photo::{Content, Limits, PhotoSource, Reason, SampleRange, Unreadable};
 use crate::preprocess::Preprocess;
+use crate::remedy::Remedy;
 use crate::report::write_whole;
+use crate::run::Answer;
 use topwork_kernels::Isa;
 
 /// The number of the file format that this version writes, and the newest that it reads.
@@ -42,7 +46,7 @@ const MAX_BYTES: u64 = 2 << 30;
 
 /// Everything of a classifier but its tensors.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Record {
+pub struct ModelRecord {
     /// Number of the file format.
     pub format: u32,
     /// The oldest version of topwork that reads this format.
@@ -89,9 +93,11 @@ pub struct BackboneRecord {
 
 /// A head on a frozen backbone, with its classes: what answers "what is on this photo?".
 pub struct Classifier {
-    record: Record,
+    record: ModelRecord,
     head: Head,
     extractor: Extractor,
+    /// Buffers of calls that are over.
+    workspaces: Mutex<Vec<Workspace>>,
 }
 
 impl Classifier {
@@ -110,9 +116,9 @@ impl Classifier {
         settings: serde_json::Value,
     ) -> Result<Classifier> {
         let extractor = if tap.is_some() { extractor } else { extractor.without_tap() };
-        let record = Record { tap, ..record(&extractor, classes, settings) };
+        let record = ModelRecord { tap, ..record(&extractor, classes, settings) };
         check_shapes(&record, &head, &extractor, ErrorKind::Configuration)?;
-        Ok(Classifier { record, head, extractor })
+        Ok(Classifier { record, head, extractor, workspaces: Mutex::default() })
     }
 
     /// The backbone with its own top: ImageNet's 1,000 classes, without any training.
@@ -120,8 +126,9 @@ impl Classifier {
     /// # Errors
     ///
     /// [`ErrorKind::Weights`] if the weights bring no top, or it does not fit the network.
-    pub fn imagenet(mut backbone: Backbone) -> Result<Classifier> {
-        let Some(ImageNet { weights, bias, classes }) = backbone.imagenet.take() else {
+    pub fn imagenet(backbone: impl Into<Arc<Backbone>>) -> Result<Classifier> {
+        let backbone = backbone.into();
+        let Some(ImageNet { weights, bias, classes }) = backbone.imagenet.clone() else {
             let message = format!("these weights of {} have no ImageNet classifier", backbone.name);
             let hint = "take a file that was saved with its top, or train a head of your own";
             return Err(Error::new(ErrorKind::Weights, message).with_hint(hint));
@@ -130,9 +137,9 @@ impl Classifier {
         let (wordnet_ids, names): (Vec<String>, Vec<String>) =
             classes.into_iter().map(|class| (class.wnid, class.name)).unzip();
         let extractor = Extractor::new(backbone);
-        let record = Record { wordnet_ids, ..record(&extractor, names, serde_json::Value::Null) };
+        let record = ModelRecord { wordnet_ids, ..record(&extractor, names, serde_json::Value::Null) };
         check_shapes(&record, &head, &extractor, ErrorKind::Weights)?;
-        Ok(Classifier { record, head, extractor })
+        Ok(Classifier { record, head, extractor, workspaces: Mutex::default() })
     }
 
     /// Opens a model file, or the `model.safetensors` of a run folder, and lets the network prove itself on the probe.
@@ -163,10 +170,10 @@ impl Classifier {
     pub fn from_bytes(bytes: &[u8], isa: Isa) -> Result<Classifier> {
         let (record, head, probe) = parse(bytes)?;
         let backbone = backbone_of(&record, isa).map_err(|error| {
-            let hint = error.hint().map(str::to_owned);
+            let remedy = error.remedy().cloned();
             let message = "the model stands on a backbone that is not here";
             let error = Error::new(ErrorKind::Model, message).with_source(error);
-            hint.into_iter().fold(error, Error::with_hint)
+            remedy.into_iter().fold(error, Error::with_hint)
         })?;
         record.samples.check()?;
         let extractor =
@@ -189,7 +196,7 @@ impl Classifier {
         }
         check_shapes(&record, &head, &extractor, ErrorKind::Model)?;
         self_test(&extractor, &probe)?;
-        Ok(Classifier { record, head, extractor })
+        Ok(Classifier { record, head, extractor, workspaces: Mutex::default() })
     }
 
     /// The bytes of the model file.
@@ -230,17 +237,30 @@ impl Classifier {
         write_whole(path, &self.to_bytes()?)
     }
 
-    /// The probability of every class for one photo's bytes, in the order of [`Record::classes`].
-    ///
-    /// # Errors
-    ///
-    /// Why the photo cannot be used.
-    pub fn classify(&self, bytes: &[u8]) -> std::result::Result<Vec<f64>, Unreadable> {
-        let mut workspace = self.extractor.workspace();
-        let mut row = vec![0; self.extractor.layout().row_bytes()];
-        let mut seconds = Seconds::default();
-        self.extractor.features_from_bytes(bytes, &mut workspace, &mut seconds, &mut row)?;
-        Ok(self.head.probabilities(&inputs(self.extractor.layout(), &row, self.record.tap.as_ref())))
+    /// The answer for one photo, on the caller's thread. Buffers are kept for the next call, from whichever thread.
+    pub fn answer(&self, name: impl Into<String>, photo: &PhotoSource) -> Answer {
+        match photo.content(&Limits::default()).and_then(|content| self.classify(&content)) {
+            Ok(probabilities) => Answer::new(name, &self.record.classes, probabilities),
+            Err(unreadable) => Answer::unreadable(name, unreadable),
+        }
+    }
+
+    fn classify(&self, content: &Content) -> std::result::Result<Vec<f64>, Unreadable> {
+        let pool = || self.workspaces.lock().unwrap_or_else(PoisonError::into_inner);
+        let kept = pool().pop();
+        let mut workspace = kept.unwrap_or_else(|| self.extractor.workspace());
+        let layout = self.extractor.layout();
+        let mut row = vec![0; layout.row_bytes()];
+        // A workspace that a panic left half-written is not put back.
+        let found = fenced(|| {
+            let seconds = &mut Seconds::default();
+            self.extractor.features_from_content(content, &mut workspace, seconds, &mut row)
+        });
+        let defect = || Unreadable::new(Reason::Internal, "a defect of topwork: this photo made it panic");
+        found.ok_or_else(defect)??;
+        pool().push(workspace);
+        let inputs = inputs(layout, &row, self.record.tap.as_ref());
+        Ok(self.head.probabilities(self.extractor.isa(), &inputs))
     }
 
     /// The probability of every class for a row of features that the [`extractor`](Classifier::extractor) gave, or one
@@ -250,11 +270,11 @@ impl Classifier {
     ///
     /// If there is no such row.
     pub fn probabilities(&self, features: &Features, row: usize) -> Vec<f64> {
-        self.head.probabilities(&features.inputs(row, self.record.tap.as_ref()))
+        self.head.probabilities(self.extractor.isa(), &features.inputs(row, self.record.tap.as_ref()))
     }
 
     /// What an answer depends on, besides the tensors.
-    pub fn record(&self) -> &Record {
+    pub fn record(&self) -> &ModelRecord {
         &self.record
     }
 
@@ -269,8 +289,8 @@ impl Classifier {
     }
 }
 
-fn record(extractor: &Extractor, classes: Vec<String>, settings: serde_json::Value) -> Record {
-    Record {
+fn record(extractor: &Extractor, classes: Vec<String>, settings: serde_json::Value) -> ModelRecord {
+    ModelRecord {
         format: MODEL_FORMAT,
         readable_since: READABLE_SINCE.to_owned(),
         classes,
@@ -291,8 +311,8 @@ fn record(extractor: &Extractor, classes: Vec<String>, settings: serde_json::Val
 }
 
 /// The network that a record names, on the weights and the ranges that it names.
-fn backbone_of(record: &Record, isa: Isa) -> Result<Backbone> {
-    let row = backbone::row(&record.backbone.name)?;
+fn backbone_of(record: &ModelRecord, isa: Isa) -> Result<Backbone> {
+    let row = backbone::spec(&record.backbone.name)?;
     let digest = blake3::Hash::from_hex(&record.backbone.digest).map_err(|error| {
         let message = format!("{:?} is no digest of weights", record.backbone.digest);
         Error::new(ErrorKind::Model, message).with_source(error)
@@ -301,7 +321,7 @@ fn backbone_of(record: &Record, isa: Isa) -> Result<Backbone> {
     match (&record.calibration, record.precision) {
         (Some(ranges), Precision::Int8) => {
             ranges.check()?;
-            row.fit(&weights, row.input, Arithmetic::Int8(ranges), isa)
+            row.instantiate(&weights, row.input, Arithmetic::Int8(ranges), isa)
         }
         _ => row.prepare(&weights, row.input, record.precision, isa),
     }
@@ -317,11 +337,10 @@ pub fn model_file(path: &Path) -> PathBuf {
     if path.is_dir() { path.join("model.safetensors") } else { path.to_owned() }
 }
 
-fn parse(bytes: &[u8]) -> Result<(Record, Head, Vec<f32>)> {
+fn parse(bytes: &[u8]) -> Result<(ModelRecord, Head, Vec<f32>)> {
     let model = |message: String| Error::new(ErrorKind::Model, message);
     let not_one = |error: &dyn std::fmt::Display| {
-        model(format!("this is no topwork model: {error}"))
-            .with_hint("give the run folder of `topwork train`, or the model.safetensors in it")
+        model(format!("this is no topwork model: {error}")).with_hint(Remedy::NameModel)
     };
     let (_, header) = SafeTensors::read_metadata(bytes).map_err(|error| not_one(&error))?;
     let json = header
@@ -347,7 +366,7 @@ fn parse(bytes: &[u8]) -> Result<(Record, Head, Vec<f32>)> {
         let message = format!("the model was trained in {precision} arithmetic, which this version lacks");
         return Err(model(message).with_hint("use a newer topwork"));
     }
-    let record: Record = serde_json::from_value(value).map_err(|error| not_one(&error))?;
+    let record: ModelRecord = serde_json::from_value(value).map_err(|error| not_one(&error))?;
     let file = SafeTensors::deserialize(bytes).map_err(|error| not_one(&error))?;
     let mut probe = None;
     let mut tensors = Vec::new();
@@ -371,7 +390,7 @@ fn parse(bytes: &[u8]) -> Result<(Record, Head, Vec<f32>)> {
     Ok((record, head, probe))
 }
 
-fn check_shapes(record: &Record, head: &Head, extractor: &Extractor, kind: ErrorKind) -> Result<()> {
+fn check_shapes(record: &ModelRecord, head: &Head, extractor: &Extractor, kind: ErrorKind) -> Result<()> {
     let classes = &record.classes;
     let mut sorted: Vec<&String> = classes.iter().collect();
     sorted.sort();
@@ -401,8 +420,9 @@ fn check_shapes(record: &Record, head: &Head, extractor: &Extractor, kind: Error
         }
     }
     let feature_dim = extractor.feature_dim();
-    if head.width() != feature_dim {
-        let message = format!("a head for {} features on a network that gives {feature_dim}", head.width());
+    if head.input_dim() != feature_dim {
+        let message =
+            format!("a head for {} features on a network that gives {feature_dim}", head.input_dim());
         return Err(Error::new(kind, message));
     }
     Ok(())

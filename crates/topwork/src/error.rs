@@ -3,6 +3,8 @@
 use std::fmt;
 use std::path::{Path, PathBuf};
 
+use crate::remedy::Remedy;
+
 /// The result of everything here that can fail.
 pub type Result<T> = std::result::Result<T, Error>;
 
@@ -32,7 +34,7 @@ pub enum ErrorKind {
 
 /// What failed, on which file, why, and what to try.
 ///
-/// `Display` gives one line: the message, the path, the cause. The [`hint`](Error::hint) is apart from it, so
+/// `Display` gives one line: the message, the path, the cause. The [`remedy`](Error::remedy) is apart from it, so
 /// that a program can set it off.
 pub struct Error(Box<Inner>);
 
@@ -40,14 +42,14 @@ struct Inner {
     kind: ErrorKind,
     message: String,
     path: Option<PathBuf>,
-    hint: Option<String>,
+    remedy: Option<Remedy>,
     source: Option<Box<dyn std::error::Error + Send + Sync>>,
 }
 
 impl Error {
     /// An error of that kind; the message says what failed, what was expected and what was found.
     pub fn new(kind: ErrorKind, message: impl Into<String>) -> Error {
-        Error(Box::new(Inner { kind, message: message.into(), path: None, hint: None, source: None }))
+        Error(Box::new(Inner { kind, message: message.into(), path: None, remedy: None, source: None }))
     }
 
     /// A failed system call on a file: the action reads like "cannot read".
@@ -62,8 +64,8 @@ impl Error {
     }
 
     /// The same error, with something to try.
-    pub fn with_hint(mut self, hint: impl Into<String>) -> Error {
-        self.0.hint = Some(hint.into());
+    pub fn with_hint(mut self, remedy: impl Into<Remedy>) -> Error {
+        self.0.remedy = Some(remedy.into());
         self
     }
 
@@ -83,9 +85,9 @@ impl Error {
         self.0.path.as_deref()
     }
 
-    /// What to try, where something is known.
-    pub fn hint(&self) -> Option<&str> {
-        self.0.hint.as_deref()
+    /// What to try, if something is known.
+    pub fn remedy(&self) -> Option<&Remedy> {
+        self.0.remedy.as_ref()
     }
 }
 

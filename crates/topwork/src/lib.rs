@@ -1,68 +1,55 @@
-//! A folder of photos becomes an image classifier that one can trust.
+//! A folder of photos becomes an image classifier you can trust.
 //!
-//! Everything lies on one line, and the modules follow its order:
+//! Everything is one pipeline, and the modules follow its order:
 //!
 //! ```text
 //! photo → pixels → network → features → split → head → evaluation → report
 //! ```
 //!
-//! The whole of it, from a folder with one folder of photos a class to a saved classifier:
+//! [`run`] is all of it, for every front end. From a folder with one folder of photos for each class to a run folder with the
+//! classifier, its figures and a report, and on to an answer:
 //!
 //! ```
-//! use topwork::dataset::{self, split::{Conflicts, Rule, split}};
-//! use topwork::features::{extract::Run, store::Store};
-//! use topwork::{Classifier, Examples, Extractor, Head, Isa, Precision, Set, backbone, metrics, train};
+//! use topwork::run::{Job, RunFolder, RunInfo, Session, SessionOptions, StoreOptions, TrainingOptions};
+//! use topwork::{Classifier, PhotoSource, dataset};
 //!
-//! # fn main() -> Result<(), Box<dyn std::error::Error>> {
-//! # let folder = tempfile::tempdir()?;
+//! # fn main() -> topwork::Result<()> {
+//! # let folder = tempfile::tempdir().unwrap();
 //! # let photos = &folder.path().join("photos");
 //! # for (class, light) in [("day", 160_u8), ("night", 20)] {
-//! #     std::fs::create_dir_all(photos.join(class))?;
+//! #     std::fs::create_dir_all(photos.join(class)).unwrap();
 //! #     for number in 0..8 {
 //! #         let pixels = (0..8 * 8 * 3).map(|at| light + (at * (number + 3) % 50) as u8);
 //! #         let file = b"P6 8 8 255\n".iter().copied().chain(pixels).collect::<Vec<u8>>();
-//! #         std::fs::write(photos.join(class).join(format!("{number}.ppm")), file)?;
+//! #         std::fs::write(photos.join(class).join(format!("{number}.ppm")), file).unwrap();
 //! #     }
 //! # }
-//! # let model = &folder.path().join("model.safetensors");
+//! # let (out, new) = (&folder.path().join("run"), photos.join("night/3.ppm"));
+//! let session = Session::open(SessionOptions { store: StoreOptions::None, ..Default::default() })?;
 //! let data = dataset::open(photos, &Default::default())?;
-//! let backbone = backbone::backbone(topwork::DEFAULT_BACKBONE, Precision::Int8, Isa::best())?;
-//! let extractor = Extractor::with_tap(backbone);
-//! let paths: Vec<_> = data.samples.iter().map(|sample| &sample.path).collect();
-//! let extraction = extractor.extract(&paths, &Store::none(), &Run::default())?;
+//! let training = TrainingOptions::default().plan(data)?;
+//! let folder = RunFolder::reserve(out)?;
+//! let run = training.run(&session, &Job::default())?;
+//! for (set, evaluation) in run.results.evaluations() {
+//!     println!("{}: accuracy {:?} of {} photos", set.as_str(), evaluation.accuracy, evaluation.n);
+//! }
+//! let path = folder.commit(&run.files(&RunInfo::default())?)?;
 //!
-//! let rule = Rule::Stratified { share: 0.25, seed: 42 };
-//! let split = split(&data, &extraction.usable_digests(), rule, Conflicts::Error)?;
-//! let examples = |set| {
-//!     let photos = split.of_set(set).into_iter();
-//!     let known = photos.filter_map(|at| Some((extraction.photos[at].row.clone().ok()?, data.samples[at].label)));
-//!     let (rows, labels): (Vec<_>, Vec<_>) = known.unzip();
-//!     Examples::from_features(&extraction.features, &rows, labels, data.classes.len())
-//! };
-//! let (training, validation) = (examples(Set::Training)?, examples(Set::Validation)?);
-//! let monitor = train::Monitor::default();
-//! let (fit, _) = train::train_linear(&training, None, train::ClassWeight::Equal, 42, 1, &monitor)?;
-//!
-//! let head = Head::Linear(fit.head);
-//! let answers: Vec<_> = (0..validation.len())
-//!     .map(|at| head.probabilities(&validation.inputs(at, fit.tap.as_ref())))
-//!     .collect();
-//! let rows = validation.labels().iter().copied().zip(answers.iter().map(Vec::as_slice));
-//! let evaluation = metrics::evaluate(&data.classes, rows);
-//! println!("{} photos, accuracy {:?}", evaluation.n, evaluation.accuracy);
-//!
-//! Classifier::new(extractor, head, fit.tap, data.classes, "settings for the record".into())?.save(model)?;
-//! # assert_eq!((evaluation.n, evaluation.accuracy), (4, Some(1.0)));
-//! # let photo = std::fs::read(photos.join("night/3.ppm"))?;
-//! # let classifier = Classifier::open(model, Isa::best())?;
-//! # assert!(classifier.classify(&photo)?[1] > 0.5);
+//! let classifier = Classifier::open(&path, session.isa())?;
+//! let answer = classifier.answer("new", &PhotoSource::File(new));
+//! println!("{:?} with probability {:?}", answer.label, answer.probability);
+//! # assert_eq!(answer.label.as_deref(), Some("night"));
 //! # Ok(())
 //! # }
 //! ```
 
 mod error;
+mod execution;
+mod fence;
 mod folders;
+mod notice;
 mod random;
+mod remedy;
 
 pub mod photo;
 pub mod preprocess;
@@ -75,19 +62,24 @@ pub mod head;
 pub mod train;
 pub mod metrics;
 pub mod report;
+pub mod run;
 pub mod classifier;
 
 pub use backbone::{BACKBONES, Backbone, DEFAULT_BACKBONE};
 pub use classifier::Classifier;
 pub use dataset::split::Split;
-pub use dataset::{Dataset, Set};
+pub use dataset::{Dataset, Subset};
 pub use error::{Error, ErrorKind, Result};
+pub use execution::{CancelToken, Execution};
 pub use features::{Extractor, Features};
+pub use fence::panics_are_caught;
 pub use head::Head;
 pub use metrics::Evaluation;
 pub use network::Precision;
-pub use photo::Photo;
+pub use notice::Notice;
+pub use photo::{Photo, PhotoSource};
 pub use preprocess::Preprocess;
+pub use remedy::{Column, Remedy};
 pub use report::Report;
 pub use topwork_kernels::Isa;
 pub use train::{Examples, History};

@@ -4,16 +4,16 @@
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
-use topwork::ErrorKind;
 use topwork::dataset::split::{Conflicts, Digest, Rule, split};
 #[cfg_attr(not(unix), allow(unused_imports, reason = "some tests are for Unix alone"))]
-use topwork::dataset::{Dataset, Options, Sample, Set, folder, manifest, name};
+use topwork::dataset::{Dataset, Options, Sample, Subset, folder, manifest, name};
+use topwork::{ErrorKind, PhotoSource};
 
 fn open(data: &Path) -> topwork::Result<Dataset> {
     topwork::dataset::open(data, &Options::default())
 }
 
-fn open_as(data: &Path, classes: &[String], set: Set) -> topwork::Result<Dataset> {
+fn open_as(data: &Path, classes: &[String], set: Subset) -> topwork::Result<Dataset> {
     topwork::dataset::open_as(data, classes, set, &Options::default())
 }
 
@@ -34,18 +34,22 @@ fn tree(files: &[&str]) -> tempfile::TempDir {
 
 fn names(dataset: &Dataset) -> Vec<String> {
     let line = |sample: &Sample| {
-        let set = sample.set.map_or("-", Set::as_str);
+        let set = sample.set.map_or("-", Subset::as_str);
         format!("{set} {} {}", dataset.classes[sample.label], sample.name)
     };
     dataset.samples.iter().map(line).collect()
 }
 
 fn skipped(dataset: &Dataset) -> Vec<(&str, &str)> {
-    dataset.skipped.iter().map(|skipped| (skipped.name.as_str(), skipped.reason.as_str())).collect()
+    dataset.skipped.iter().map(|skipped| (skipped.name.as_str(), skipped.reason.code())).collect()
+}
+
+fn texts(notices: &[topwork::Notice]) -> Vec<String> {
+    notices.iter().map(ToString::to_string).collect()
 }
 
 fn ignored(dataset: &Dataset) -> Vec<(&str, &str)> {
-    dataset.ignored.iter().map(|ignored| (ignored.name.as_str(), ignored.reason)).collect()
+    dataset.ignored.iter().map(|ignored| (ignored.name.as_str(), ignored.reason.code())).collect()
 }
 
 #[track_caller]
@@ -60,18 +64,18 @@ fn refused(result: topwork::Result<Dataset>, words: &[&str]) -> topwork::Error {
 
 #[test]
 fn set_names_in_all_spellings() {
-    let cases: &[(Option<Set>, &[&str])] = &[
+    let cases: &[(Option<Subset>, &[&str])] = &[
         (
-            Some(Set::Training),
+            Some(Subset::Training),
             &["train", "training", "training_set", "training-set", "train_set", "TRAIN", "Training Set"],
         ),
-        (Some(Set::Validation), &["val", "valid", "validation", "validation_set", "Val-Set"]),
-        (Some(Set::Test), &["test", "testing", "test_set", "TestSet", "test-data"]),
+        (Some(Subset::Validation), &["val", "valid", "validation", "validation_set", "Val-Set"]),
+        (Some(Subset::Test), &["test", "testing", "test_set", "TestSet", "test-data"]),
         (None, &["", "cats", "trains", "set", "data", "dataset", "contest", "tests1", "evaluation"]),
     ];
     for (set, spellings) in cases {
         for spelling in *spellings {
-            assert_eq!(Set::named(spelling), *set, "{spelling}");
+            assert_eq!(Subset::named(spelling), *set, "{spelling}");
         }
     }
 }
@@ -93,9 +97,9 @@ fn class_folders_alone() {
     ];
     assert_eq!(names(&dataset), expected);
     assert_eq!(ignored(&dataset), [("readme.md", "no-photo")]);
-    assert!(dataset.warnings[0].contains("upper and lower case"), "{:?}", dataset.warnings);
+    assert!(texts(&dataset.warnings)[0].contains("differ only in case"), "{:?}", dataset.warnings);
     for sample in &dataset.samples {
-        assert_eq!(std::fs::read_to_string(&sample.path).unwrap(), sample.name);
+        assert_eq!(std::fs::read_to_string(sample.photo.path().unwrap()).unwrap(), sample.name);
     }
 }
 
@@ -130,7 +134,7 @@ fn sets_in_any_spelling_and_one_level_deeper() {
             assert_eq!(names(&dataset), expected);
             assert_eq!(ignored(&dataset), [(format!("{above}notes.txt").as_str(), "no-photo")]);
             assert_eq!(dataset.notes.len(), usize::from(!above.is_empty()), "{:?}", dataset.notes);
-            let missing = |set: &str| dataset.warnings.iter().any(|warning| warning.contains(set));
+            let missing = |set: &str| texts(&dataset.warnings).iter().any(|warning| warning.contains(set));
             assert!(missing("test set has no photo of \"cats\""), "{:?}", dataset.warnings);
         }
     }
@@ -154,38 +158,38 @@ fn classes_are_matched_by_name_never_by_position() {
     let root = tree(&["train/a/1", "train/b/1", "train/c/1", "test/c/2", "test/b/2"]);
     let dataset = open(root.path()).unwrap();
     let test: Vec<(usize, &str)> = dataset
-        .of_set(Some(Set::Test))
+        .of_set(Some(Subset::Test))
         .iter()
         .map(|&i| (dataset.samples[i].label, dataset.samples[i].name.as_str()))
         .collect();
     assert_eq!(test, [(1, "test/b/2"), (2, "test/c/2")]);
-    assert_eq!(dataset.counts(|sample| sample.set == Some(Set::Test)), [0, 1, 1]);
+    assert_eq!(dataset.counts(|sample| sample.set == Some(Subset::Test)), [0, 1, 1]);
 
     let root = tree(&["train/a/1", "train/b/1", "test/a/1", "test/bb/2", "test/empty/"]);
     let error = refused(open(root.path()), &["\"bb\"", "\"a\", \"b\"", "test set"]);
-    assert!(error.hint().is_some());
+    assert!(error.remedy().is_some());
 
     let classes = ["a".to_string(), "b".to_string()];
     let root = tree(&["b/1"]);
-    let dataset = open_as(root.path(), &classes, Set::Evaluation).unwrap();
+    let dataset = open_as(root.path(), &classes, Subset::Evaluation).unwrap();
     assert_eq!(names(&dataset), ["evaluation b b/1"]);
     let root = tree(&["b/deep/1", "b/deeper/1"]);
-    assert_eq!(open_as(root.path(), &classes, Set::Test).unwrap().samples.len(), 2);
+    assert_eq!(open_as(root.path(), &classes, Subset::Test).unwrap().samples.len(), 2);
     let root = tree(&["train/a/1", "train/b/1", "test/b/2"]);
-    let dataset = open_as(root.path(), &classes, Set::Evaluation).unwrap();
+    let dataset = open_as(root.path(), &classes, Subset::Evaluation).unwrap();
     assert_eq!(names(&dataset), ["evaluation b test/b/2"]);
     assert_eq!(dataset.notes.len(), 1);
     let root = tree(&["dogs/1"]);
-    refused(open_as(root.path(), &classes, Set::Evaluation), &["\"dogs\""]);
+    refused(open_as(root.path(), &classes, Subset::Evaluation), &["\"dogs\""]);
     let root = tree(&["train/a/1"]);
-    refused(open_as(root.path(), &classes, Set::Evaluation), &["no test set"]);
+    refused(open_as(root.path(), &classes, Subset::Evaluation), &["no test set"]);
 }
 
 #[test]
 fn a_test_set_from_elsewhere_joins() {
     let (root, other) = (tree(&["a/1", "b/1"]), tree(&["b/1"]));
     let mut dataset = open(root.path()).unwrap();
-    dataset.add(open_as(other.path(), &dataset.classes, Set::Test).unwrap());
+    dataset.add(open_as(other.path(), &dataset.classes, Subset::Test).unwrap());
     assert_eq!(names(&dataset), ["- a a/1", "- b b/1", "test b b/1"]);
 }
 
@@ -209,7 +213,7 @@ fn what_is_no_data_set_is_refused_with_a_hint() {
     for (files, words) in cases {
         let root = tree(files);
         let error = refused(open(root.path()), words);
-        assert!(error.hint().is_some(), "{error} has no hint");
+        assert!(error.remedy().is_some(), "{error} has no hint");
         assert!(error.path().is_some(), "{error} has no path");
     }
     assert_eq!(open(Path::new("/nonexistent/photos")).unwrap_err().kind(), ErrorKind::Io);
@@ -220,7 +224,7 @@ fn an_empty_class_folder_is_left_out_with_a_warning() {
     let root = tree(&["a/1", "b/1", "empty/"]);
     let dataset = open(root.path()).unwrap();
     assert_eq!(dataset.classes, ["a", "b"]);
-    assert!(dataset.warnings[0].contains("\"empty\""));
+    assert!(texts(&dataset.warnings)[0].contains("\"empty\""));
 }
 
 #[test]
@@ -344,7 +348,7 @@ fn very_deep_folders_end() {
     let dataset = open(root.path()).unwrap();
     assert_eq!(dataset.samples.len(), 2);
     assert_eq!(dataset.skipped.len(), 1);
-    assert_eq!(dataset.skipped[0].reason, "too-deep");
+    assert_eq!(dataset.skipped[0].reason.code(), "too-deep");
 }
 
 #[cfg(unix)]
@@ -380,7 +384,7 @@ fn names_of_every_kind_survive() {
         dataset.samples.iter().map(|sample| &sample.name).collect();
     assert_eq!(distinct.len(), odd.len() + 1);
     for sample in &dataset.samples {
-        assert_eq!(root.path().join(name::unescape(&sample.name).unwrap()), sample.path);
+        assert_eq!(root.path().join(name::unescape(&sample.name).unwrap()), sample.photo.path().unwrap());
         assert!(!name::visible(&sample.name).contains(['\n', '\u{1b}', '\u{202e}', '\t']));
     }
     // Through split.csv and back, and the same file as a table.
@@ -399,8 +403,8 @@ fn names_of_every_kind_survive() {
     let path = root.path().join("split.csv");
     std::fs::write(&path, bytes).unwrap();
     let again = open(&path).unwrap();
-    let mut paths: Vec<&PathBuf> = again.samples.iter().map(|sample| &sample.path).collect();
-    let mut expected: Vec<&PathBuf> = dataset.samples.iter().map(|sample| &sample.path).collect();
+    let mut paths: Vec<_> = again.samples.iter().map(|sample| sample.photo.path()).collect();
+    let mut expected: Vec<_> = dataset.samples.iter().map(|sample| sample.photo.path()).collect();
     paths.sort();
     expected.sort();
     assert_eq!(paths, expected);
@@ -432,7 +436,7 @@ fn many_classes() {
         dataset.samples.iter().map(|sample| Some(digest(&sample.name))).collect();
     let done =
         split(&dataset, &digests, Rule::Stratified { share: 0.15, seed: 42 }, Conflicts::Error).unwrap();
-    assert_eq!(done.of_set(Set::Training).len(), 2000);
+    assert_eq!(done.of_set(Subset::Training).len(), 2000);
 }
 
 fn csv_file(root: &Path, text: impl AsRef<[u8]>) -> PathBuf {
@@ -471,12 +475,12 @@ fn tables_with_sets_and_missing_files() {
     let dataset = open(&path).unwrap();
     assert_eq!(names(&dataset), ["- dog 2", "training cat 1", "validation cat 4", "test dog 3"]);
     assert_eq!(skipped(&dataset), [("", "not-a-file"), ("5", "missing")]);
-    assert!(dataset.skipped[1].detail.contains("line 6"), "{}", dataset.skipped[1].detail);
+    assert!(dataset.skipped[1].reason.detail().contains("line 6"), "{}", dataset.skipped[1].reason);
 
     let classes = ["cat".to_string(), "dog".to_string(), "eel".to_string()];
-    let dataset = open_as(&path, &classes, Set::Evaluation).unwrap();
+    let dataset = open_as(&path, &classes, Subset::Evaluation).unwrap();
     assert_eq!(names(&dataset), ["evaluation dog 3"]);
-    refused(open_as(&path, &classes[..1], Set::Evaluation), &["line 4", "\"dog\""]);
+    refused(open_as(&path, &classes[..1], Subset::Evaluation), &["line 4", "\"dog\""]);
 }
 
 #[test]
@@ -543,7 +547,10 @@ fn a_label_in_another_encoding_is_read_as_windows_1252_and_said() {
     let path = csv_file(root.path(), b"filename,label\n1,caf\xe9\n2,tea\n3,\x8cuf\x80\n");
     let dataset = open(&path).unwrap();
     assert_eq!(dataset.classes, ["café", "tea", "Œuf€"]);
-    assert_eq!(dataset.notes, ["the table is not UTF-8; read as Windows-1252: \"café\", \"Œuf€\""]);
+    assert_eq!(
+        texts(&dataset.notes),
+        ["the table is not UTF-8; reading it as Windows-1252: \"café\", \"Œuf€\""]
+    );
 }
 
 #[test]
@@ -553,9 +560,9 @@ fn rows_without_a_label_are_left_out_and_counted() {
         let text = format!("filename,label\r\n1,cat\r\n\r\n2,{missing}\r\n3,{missing}\r\n4,none\r\n5,empty");
         let dataset = open(&csv_file(root.path(), text)).unwrap();
         assert_eq!(names(&dataset), ["- cat 1", "- empty 5", "- none 4"], "{missing}");
-        assert_eq!(dataset.notes[0], "left out: 2 rows have no label, first line 4", "{missing}");
+        assert_eq!(texts(&dataset.notes)[0], "skipping 2 rows without a label, first in line 4", "{missing}");
         assert!(
-            dataset.notes[1].contains("classes like any other: \"empty\", \"none\""),
+            texts(&dataset.notes)[1].contains("used as classes: \"empty\", \"none\""),
             "{:?}",
             dataset.notes
         );
@@ -602,8 +609,8 @@ fn names_without_their_folder_are_looked_for_once() {
         ["- cat images/a/1.jpg", "- cat images/b/2.png", "- dog 3.jpg", "- dog images/b/1.gif"]
     );
     assert_eq!(skipped(&dataset), [("no", "missing")]);
-    assert_eq!(dataset.notes, ["3 names of the table found in folders below it, by the name alone"]);
-    assert!(dataset.samples.iter().all(|sample| sample.path.is_file()));
+    assert_eq!(texts(&dataset.notes), ["3 files of the table found in folders below it, by name alone"]);
+    assert!(dataset.samples.iter().all(|sample| sample.photo.path().unwrap().is_file()));
     let table = csv_file(root.path(), "image_id,label\n3,cat\n1,dog\n");
     refused(open(&table), &["line 3", "could be 2 files", "\"images/a/1.jpg\", \"images/b/1.gif\""]);
 }
@@ -611,10 +618,16 @@ fn names_without_their_folder_are_looked_for_once() {
 #[test]
 fn labels_that_may_be_mistakes_are_said() {
     let root = tree(&["1", "2", "3", "4"]);
-    let warnings =
-        |rows: &str| open(&csv_file(root.path(), format!("filename,label\n{rows}"))).unwrap().warnings;
+    let warnings = |rows: &str| {
+        open(&csv_file(root.path(), format!("filename,label\n{rows}")))
+            .unwrap()
+            .warnings
+            .iter()
+            .map(ToString::to_string)
+            .collect::<Vec<_>>()
+    };
     let same = warnings("1,0\n2,0.0\n3,1\n");
-    assert_eq!(same, ["two classes each, though they are the same number: \"0\", \"0.0\""]);
+    assert_eq!(same, ["classes that are the same number: \"0\", \"0.0\""]);
     let lists = warnings("1,cat\n2,dog\n3,cat;outdoor\n4,\"dog, cat\"\n");
     assert!(lists[0].contains("look like several: \"cat;outdoor\", \"dog, cat\""), "{lists:?}");
     assert!(warnings("1,1\n2,2\n3,\"snow, grey; or rain\"\n4,nan1\n").is_empty());
@@ -644,7 +657,7 @@ fn columns_of_sets_are_understood_or_named() {
         assert!(dataset.notes.is_empty(), "{:?}", dataset.notes);
     }
     let dataset = open(&csv_file(root.path(), "filename,label,fold\n1,cat,0\n2,dog,1\n")).unwrap();
-    assert_eq!(dataset.notes, ["not used: the column \"fold\""]);
+    assert_eq!(texts(&dataset.notes), ["not used: the column \"fold\""]);
     let table = csv_file(root.path(), "filename,label,is_valid\n1,cat,0\n2,dog,maybe\n");
     refused(open(&table), &["line 3", "unknown set", "\"maybe\""]);
 }
@@ -662,7 +675,7 @@ fn sets_in_names_of_several_words() {
         let root = tree(&files.each_ref().map(String::as_str));
         let dataset = open(root.path()).unwrap();
         assert_eq!(dataset.classes, ["cat", "dog"], "{training}");
-        assert_eq!(dataset.of_set(Some(Set::Training)).len(), 2, "{training}");
+        assert_eq!(dataset.of_set(Some(Subset::Training)).len(), 2, "{training}");
     }
     // Photos in the folders of sets have no labels.
     let root = tree(&["train/cat.1.jpg", "test1/1.jpg"]);
@@ -686,19 +699,20 @@ fn sets_below_the_classes_are_an_error() {
 fn what_lies_beside_is_said() {
     let root = tree(&["train/cat/1", "train/dog/1", "test/cat/2", "dev/cat/3"]);
     let dataset = open(root.path()).unwrap();
-    let said =
-        |words: &str, dataset: &Dataset| dataset.warnings.iter().any(|warning| warning.contains(words));
+    let said = |words: &str, dataset: &Dataset| {
+        texts(&dataset.warnings).iter().any(|warning| warning.contains(words))
+    };
     assert!(said("not used: \"dev\" beside the sets", &dataset), "{:?}", dataset.warnings);
     let root =
         tree(&["cat/1.jpg", "dog/1.jpg", "a.jpg", "b.PNG", "README", "annotations/1.xml", "models/m.pt"]);
     let dataset = open(root.path()).unwrap();
     assert_eq!(dataset.classes, ["cat", "dog"]);
     assert!(
-        said("not used: 2 photos lie beside the class folders, such as \"a.jpg\"", &dataset),
+        said("not used: 2 photos beside the class folders, such as \"a.jpg\"", &dataset),
         "{:?}",
         dataset.warnings
     );
-    assert!(said("the class folders \"annotations\", \"models\"", &dataset), "{:?}", dataset.warnings);
+    assert!(said("empty class folders: \"annotations\", \"models\"", &dataset), "{:?}", dataset.warnings);
 }
 
 // --- splits ---------------------------------------------------------------------------------------------------
@@ -708,10 +722,10 @@ fn digest(text: &str) -> Digest {
 }
 
 /// A data set of (name, label, set), and the digests of the names.
-fn sample_set(rows: &[(&str, usize, Option<Set>)]) -> (Dataset, Vec<Option<Digest>>) {
+fn sample_set(rows: &[(&str, usize, Option<Subset>)]) -> (Dataset, Vec<Option<Digest>>) {
     let samples: Vec<Sample> = rows
         .iter()
-        .map(|&(name, label, set)| Sample { name: name.into(), path: PathBuf::from(name), label, set })
+        .map(|&(name, label, set)| Sample { set, ..Sample::new(name, PhotoSource::File(name.into()), label) })
         .collect();
     let classes = 1 + rows.iter().map(|row| row.1).max().unwrap_or(0);
     let digests = samples.iter().map(|sample| Some(digest(&sample.name))).collect();
@@ -728,7 +742,7 @@ fn sample_set(rows: &[(&str, usize, Option<Set>)]) -> (Dataset, Vec<Option<Diges
 fn two_classes(first: usize, second: usize) -> (Dataset, Vec<Option<Digest>>) {
     let names: Vec<(String, usize)> =
         (0..first + second).map(|index| (format!("p{index}.jpg"), usize::from(index >= first))).collect();
-    let rows: Vec<(&str, usize, Option<Set>)> =
+    let rows: Vec<(&str, usize, Option<Subset>)> =
         names.iter().map(|(name, label)| (name.as_str(), *label, None)).collect();
     sample_set(&rows)
 }
@@ -741,7 +755,7 @@ fn validation_names(
     rule: Rule,
 ) -> std::collections::BTreeSet<Digest> {
     let done = split(dataset, digests, rule, Conflicts::Error).unwrap();
-    done.of_set(Set::Validation).into_iter().filter_map(|index| digests[index]).collect()
+    done.of_set(Subset::Validation).into_iter().filter_map(|index| digests[index]).collect()
 }
 
 #[test]
@@ -750,21 +764,21 @@ fn every_class_gives_its_share() {
         let (dataset, digests) = two_classes(photos, 40);
         let done = split(&dataset, &digests, STRATIFIED, Conflicts::Error).unwrap();
         let of_class = |label: usize| {
-            done.of_set(Set::Validation).iter().filter(|&&i| dataset.samples[i].label == label).count()
+            done.of_set(Subset::Validation).iter().filter(|&&i| dataset.samples[i].label == label).count()
         };
         assert_eq!((of_class(0), of_class(1)), (expected, 6), "of {photos}");
     }
     let (dataset, digests) = two_classes(1, 10);
     let done = split(&dataset, &digests, STRATIFIED, Conflicts::Error).unwrap();
-    assert_eq!(done.sets[0], Some(Set::Training));
+    assert_eq!(done.sets[0], Some(Subset::Training));
     assert_eq!(
-        done.warnings,
-        ["there is only one photo to train on of \"c0\"", "validation has no photo of \"c0\""]
+        texts(&done.warnings),
+        ["only one photo to train on of \"c0\"", "the validation set has no photo of \"c0\""]
     );
     let (dataset, digests) = two_classes(5, 5);
     for rule in [Rule::AllTrain, Rule::Stratified { share: 0.0, seed: 42 }] {
         assert_eq!(
-            split(&dataset, &digests, rule, Conflicts::Error).unwrap().of_set(Set::Training).len(),
+            split(&dataset, &digests, rule, Conflicts::Error).unwrap().of_set(Subset::Training).len(),
             10
         );
     }
@@ -795,7 +809,7 @@ fn renaming_and_order_move_nobody_and_one_more_photo_hardly_anybody() {
     for extra in 0..40 {
         let (mut more, mut more_digests) = (dataset.clone(), digests.clone());
         let name = format!("extra{extra}");
-        more.samples.push(Sample { name: name.clone(), path: PathBuf::new(), label: 1, set: None });
+        more.samples.push(Sample::new(name.clone(), PhotoSource::File(PathBuf::new()), 1));
         more_digests.push(Some(digest(&name)));
         let now = validation_names(&more, &more_digests, STRATIFIED);
         let moved = chosen.symmetric_difference(&now).filter(|moved| **moved != digest(&name)).count();
@@ -813,7 +827,7 @@ fn validation_is_drawn_fairly() {
     for seed in 0..200 {
         let done =
             split(&dataset, &digests, Rule::Stratified { share: 0.15, seed }, Conflicts::Error).unwrap();
-        done.of_set(Set::Validation).into_iter().for_each(|index| often[index] += 1);
+        done.of_set(Subset::Validation).into_iter().for_each(|index| often[index] += 1);
     }
     assert!(often.iter().all(|count| (10..=50).contains(count)), "{often:?}");
 }
@@ -821,16 +835,16 @@ fn validation_is_drawn_fairly() {
 #[test]
 fn duplicates_are_one_sample_kept_in_test_before_validation_before_training() {
     let (dataset, mut digests) = sample_set(&[
-        ("train/1", 0, Some(Set::Training)),
-        ("train/2", 0, Some(Set::Training)),
-        ("train/3", 0, Some(Set::Training)),
-        ("train/4", 1, Some(Set::Training)),
-        ("val/1", 0, Some(Set::Validation)),
-        ("val/2", 1, Some(Set::Validation)),
-        ("test/1", 0, Some(Set::Test)),
-        ("test/2", 1, Some(Set::Test)),
-        ("train/5", 0, Some(Set::Training)),
-        ("train/6", 0, Some(Set::Training)),
+        ("train/1", 0, Some(Subset::Training)),
+        ("train/2", 0, Some(Subset::Training)),
+        ("train/3", 0, Some(Subset::Training)),
+        ("train/4", 1, Some(Subset::Training)),
+        ("val/1", 0, Some(Subset::Validation)),
+        ("val/2", 1, Some(Subset::Validation)),
+        ("test/1", 0, Some(Subset::Test)),
+        ("test/2", 1, Some(Subset::Test)),
+        ("train/5", 0, Some(Subset::Training)),
+        ("train/6", 0, Some(Subset::Training)),
     ]);
     digests[1] = digests[0];
     digests[2] = digests[4];
@@ -838,7 +852,7 @@ fn duplicates_are_one_sample_kept_in_test_before_validation_before_training() {
     digests[8] = None;
     digests[9] = None;
     let done = split(&dataset, &digests, STRATIFIED, Conflicts::Error).unwrap();
-    use Set::{Test, Training, Validation};
+    use Subset::{Test, Training, Validation};
     let expected = [
         Some(Training),
         None,
@@ -855,7 +869,7 @@ fn duplicates_are_one_sample_kept_in_test_before_validation_before_training() {
     let listed: Vec<String> = done
         .skipped
         .iter()
-        .map(|skipped| format!("{} {}: {}", skipped.name, skipped.reason, skipped.detail))
+        .map(|skipped| format!("{} {}: {}", skipped.name, skipped.reason.code(), skipped.reason.detail()))
         .collect();
     let expected = [
         "train/2 duplicate: the same bytes as train/1 (training)",
@@ -863,7 +877,7 @@ fn duplicates_are_one_sample_kept_in_test_before_validation_before_training() {
         "val/2 duplicate: the same bytes as test/2 (test)",
     ];
     assert_eq!(listed, expected);
-    assert_eq!(done.notes, ["the data bring their own validation set"]);
+    assert_eq!(texts(&done.notes), ["the data have their own validation set"]);
 }
 
 #[test]
@@ -875,7 +889,7 @@ fn the_same_bytes_in_two_classes_are_an_error_or_left_out() {
         ("b/1", 1, None),
         ("b/2", 1, None),
         ("b/3", 1, None),
-        ("test/b/1", 1, Some(Set::Test)),
+        ("test/b/1", 1, Some(Subset::Test)),
     ]);
     digests[3] = digests[0];
     digests[6] = digests[1];
@@ -889,11 +903,11 @@ fn the_same_bytes_in_two_classes_are_an_error_or_left_out() {
         ),
         "{text}"
     );
-    assert!(error.hint().unwrap().contains("--conflicts skip"));
+    assert!(error.remedy().unwrap().to_string().contains("skip photos in two classes"));
 
     let done = split(&dataset, &digests, Rule::AllTrain, Conflicts::Skip).unwrap();
     let listed: Vec<(&str, &str)> =
-        done.skipped.iter().map(|skipped| (skipped.name.as_str(), skipped.reason.as_str())).collect();
+        done.skipped.iter().map(|skipped| (skipped.name.as_str(), skipped.reason.code())).collect();
     let expected = [
         ("a/1", "conflict"),
         ("a/2", "conflict"),
@@ -902,19 +916,19 @@ fn the_same_bytes_in_two_classes_are_an_error_or_left_out() {
         ("test/b/1", "conflict"),
     ];
     assert_eq!(listed, expected);
-    assert_eq!(done.of_set(Set::Training), [2, 4]);
-    assert_eq!(done.warnings, ["there is only one photo to train on of \"c0\", \"c1\""]);
+    assert_eq!(done.of_set(Subset::Training), [2, 4]);
+    assert_eq!(texts(&done.warnings), ["only one photo to train on of \"c0\", \"c1\""]);
 }
 
 #[test]
 fn a_test_set_of_the_training_photos_is_an_error_that_says_so() {
     let (dataset, mut digests) = sample_set(&[
-        ("train/1", 0, Some(Set::Training)),
-        ("train/2", 0, Some(Set::Training)),
-        ("train/3", 1, Some(Set::Training)),
-        ("test/1", 0, Some(Set::Test)),
-        ("test/2", 0, Some(Set::Test)),
-        ("test/3", 1, Some(Set::Test)),
+        ("train/1", 0, Some(Subset::Training)),
+        ("train/2", 0, Some(Subset::Training)),
+        ("train/3", 1, Some(Subset::Training)),
+        ("test/1", 0, Some(Subset::Test)),
+        ("test/2", 0, Some(Subset::Test)),
+        ("test/3", 1, Some(Subset::Test)),
     ]);
     for at in 0..3 {
         digests[at] = digests[at + 3];
@@ -953,8 +967,11 @@ fn the_keras_rule_takes_what_keras_takes() {
             dataset.samples.iter().map(|sample| Some(digest(&sample.name))).collect();
         let share = case["share"].as_f64().unwrap();
         let done = split(&dataset, &digests, Rule::Keras { share }, Conflicts::Error).unwrap();
-        let mut found: Vec<String> =
-            done.of_set(Set::Validation).iter().map(|&index| dataset.samples[index].name.clone()).collect();
+        let mut found: Vec<String> = done
+            .of_set(Subset::Validation)
+            .iter()
+            .map(|&index| dataset.samples[index].name.clone())
+            .collect();
         let mut expected = strings(&case["validation"]);
         found.sort();
         expected.sort();
@@ -968,7 +985,7 @@ fn the_keras_rule_counts_files_that_cannot_be_read() {
     // In Keras' order: p0, p1, …; of ten files two validate, of which one is unreadable.
     digests[1] = None;
     let done = split(&dataset, &digests, Rule::Keras { share: 0.25 }, Conflicts::Error).unwrap();
-    assert_eq!(done.of_set(Set::Validation), [0, 10, 11]);
+    assert_eq!(done.of_set(Subset::Validation), [0, 10, 11]);
 }
 
 #[test]
@@ -980,8 +997,8 @@ fn the_shared_photos_are_understood() {
     }
     let dataset = open(&data.join("cats-and-dogs")).unwrap();
     assert_eq!(dataset.classes, ["cats", "dogs"]);
-    assert_eq!(dataset.counts(|sample| sample.set == Some(Set::Training)), [1000, 1000]);
-    assert_eq!(dataset.counts(|sample| sample.set == Some(Set::Test)), [500, 500]);
+    assert_eq!(dataset.counts(|sample| sample.set == Some(Subset::Training)), [1000, 1000]);
+    assert_eq!(dataset.counts(|sample| sample.set == Some(Subset::Test)), [500, 500]);
     assert_eq!((dataset.skipped.len(), dataset.warnings.len()), (0, 0));
     let dataset = open(&data.join("cat-breeds/labels.csv")).unwrap();
     assert_eq!((dataset.classes.len(), dataset.samples.len()), (5, 1000));

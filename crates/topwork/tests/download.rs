@@ -5,7 +5,6 @@
 
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{TcpListener, TcpStream};
-use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::sync::Arc;
@@ -13,7 +12,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use topwork::weights::{Cache, Checksum, Digests, Found, OtherCaches, Place, Policy, Source, download};
-use topwork::{Error, ErrorKind};
+use topwork::{CancelToken, Error, ErrorKind};
 
 /// Turns of each misbehaviour.
 const TURNS: usize = 20;
@@ -105,7 +104,7 @@ fn cache(folder: &Path) -> Cache {
 }
 
 fn fetch(folder: &Path, source: &Source, policy: Policy) -> Result<Found, Error> {
-    download(&cache(folder), "net", source, policy, &mut |_, _| ControlFlow::Continue(()))
+    download(&cache(folder), "net", source, policy, CancelToken::NEVER, &mut |_, _| {})
 }
 
 fn names(folder: &Path) -> Vec<String> {
@@ -133,7 +132,7 @@ fn fails_under(policy: Policy, turns: usize, source: &Source, kind: ErrorKind, w
         for word in words {
             assert!(text.contains(word), "turn {turn}: no {word:?} in {text:?}");
         }
-        let hint = error.hint().unwrap();
+        let hint = error.remedy().unwrap().to_string();
         let weights = folder.join("weights").display().to_string();
         assert!(hint.contains(FILE) && hint.contains(&weights), "turn {turn}: {hint}");
         assert_eq!(names(folder), [] as [String; 0], "turn {turn}");
@@ -160,10 +159,16 @@ fn a_good_file_arrives_with_progress() {
     succeeds(folder.path());
     let server = Server::good();
     let mut steps = Vec::new();
-    download(&cache(folder.path()), "net", &source(&server.address), POLICY, &mut |done, total| {
-        steps.push((done, total));
-        ControlFlow::Continue(())
-    })
+    download(
+        &cache(folder.path()),
+        "net",
+        &source(&server.address),
+        POLICY,
+        CancelToken::NEVER,
+        &mut |done, total| {
+            steps.push((done, total));
+        },
+    )
     .unwrap();
     let length = content().len() as u64;
     assert_eq!((steps.first(), steps.last()), (Some(&(0, Some(length))), Some(&(length, Some(length)))));
@@ -370,28 +375,22 @@ fn without_a_server_the_hint_says_which_file_to_put_where() {
     let folder = tempfile::tempdir().unwrap();
     let error = fetch(folder.path(), &Source { url: None, ..source(&address) }, POLICY).unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Configuration);
-    assert!(error.hint().unwrap().contains(&folder.path().display().to_string()));
+    assert!(error.remedy().unwrap().to_string().contains(&folder.path().display().to_string()));
 }
 
 #[test]
-fn progress_can_stop_it() {
+fn a_token_can_stop_it() {
     let folder = tempfile::tempdir().unwrap();
     let server = Server::good();
     for turn in 0..TURNS {
-        let mut left = turn;
-        let outcome = download(
-            &cache(folder.path()),
-            "net",
-            &source(&server.address),
-            POLICY,
-            &mut |_, _| match left {
-                0 => ControlFlow::Break(()),
-                _ => {
-                    left -= 1;
-                    ControlFlow::Continue(())
+        let (cancel, mut left) = (CancelToken::new(), turn);
+        let outcome =
+            download(&cache(folder.path()), "net", &source(&server.address), POLICY, &cancel, &mut |_, _| {
+                match left {
+                    0 => cancel.cancel(),
+                    _ => left -= 1,
                 }
-            },
-        );
+            });
         match outcome {
             Err(error) => {
                 assert_eq!(error.kind(), ErrorKind::Interrupted);

@@ -3,9 +3,9 @@
 use std::path::PathBuf;
 
 use topwork::Isa;
-use topwork::dataset::{Set, Skipped};
+use topwork::dataset::{SkipReason, Skipped, Subset};
 use topwork::metrics::{Evaluation, evaluate};
-use topwork::photo::Photo;
+use topwork::photo::{Photo, Reason, Unreadable};
 use topwork::report::{Picture, Report, SetReport, html, thumbnail};
 use topwork::train::{Epoch, Gain, History, LinearChoice, Trial};
 
@@ -63,9 +63,8 @@ fn history(epochs: usize) -> History {
 fn skipped(name: &str, reason: &str, detail: &str) -> Skipped {
     Skipped {
         name: name.to_owned(),
-        path: PathBuf::from("/home/somebody/private").join(name),
-        reason: reason.to_owned(),
-        detail: detail.to_owned(),
+        path: Some(PathBuf::from("/home/somebody/private").join(name)),
+        reason: SkipReason::Unreadable(Unreadable::new(Reason::named(reason).expect("a reason"), detail)),
         label: None,
         set: None,
     }
@@ -79,7 +78,7 @@ fn full(classes: &[String]) -> Report {
         summary: "two classes".to_owned(),
         command: "topwork train pets".to_owned(),
         notes: vec!["Look out.".to_owned()],
-        sets: vec![set(Set::Validation, 70), set(Set::Test, 140)],
+        sets: vec![set(Subset::Validation, 70), set(Subset::Test, 140)],
         mistakes: vec![picture("a/1.jpg", &classes[0], &classes[1])],
         grid: vec![
             picture("a/2.jpg", &classes[0], &classes[0]),
@@ -229,7 +228,7 @@ fn ugly_names_stay_names_everywhere() {
             report.mistakes.push(picture(ugly, ugly, "class"));
             report.mistakes.push(Picture { thumbnail: None, ..picture(ugly, "class", ugly) });
             report.grid.push(picture(ugly, ugly, ugly));
-            report.skipped.push(skipped(ugly, ugly, ugly));
+            report.skipped.push(skipped(ugly, "corrupt", ugly));
             for pairs in [&mut report.settings, &mut report.versions, &mut report.digests] {
                 pairs.push((ugly.to_owned(), ugly.to_owned()));
             }
@@ -248,7 +247,7 @@ fn ugly_names_stay_names_everywhere() {
 #[test]
 fn parts_without_data_are_left_out_or_say_so() {
     let of_test =
-        |evaluation| Report { sets: vec![SetReport { set: Set::Test, evaluation }], ..Report::default() };
+        |evaluation| Report { sets: vec![SetReport { set: Subset::Test, evaluation }], ..Report::default() };
     let empty = html(&Report::default());
     assert_well_formed(&empty);
     assert!(empty.contains("Nothing was evaluated"));
@@ -305,7 +304,7 @@ fn thousands_of_classes_and_files_do_not_blow_up_the_page() {
     let classes = names(5_000);
     let long = "x".repeat(4_000);
     let mut report = full(&classes);
-    report.sets = vec![SetReport { set: Set::Test, evaluation: evaluation(&classes, 2_000) }];
+    report.sets = vec![SetReport { set: Subset::Test, evaluation: evaluation(&classes, 2_000) }];
     report.history = Some(history(20_000));
     let broken = skipped("broken.jpg", "corrupt", &long);
     report.skipped =

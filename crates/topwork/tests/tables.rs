@@ -2,7 +2,7 @@
 #![allow(clippy::unwrap_used)]
 
 use std::path::Path;
-use topwork::dataset::{Dataset, Options, Set, open, open_as};
+use topwork::dataset::{Dataset, Options, Subset, open, open_as};
 
 /// A folder with these files, each of other bytes.
 fn tree(files: &[&str]) -> tempfile::TempDir {
@@ -21,7 +21,7 @@ fn write(root: &Path, name: &str, content: impl AsRef<[u8]>) {
 
 fn lines(dataset: &Dataset) -> Vec<String> {
     let line = |sample: &topwork::dataset::Sample| {
-        let set = sample.set.map_or("-", Set::as_str);
+        let set = sample.set.map_or("-", Subset::as_str);
         format!("{set} {} {}", dataset.classes[sample.label], sample.name)
     };
     dataset.samples.iter().map(line).collect()
@@ -34,6 +34,10 @@ fn read(root: &Path, table: impl AsRef<[u8]>, options: &Options) -> topwork::Res
 
 fn utf_16(text: &str, unit: fn(u16) -> [u8; 2]) -> Vec<u8> {
     std::iter::once(0xfeff).chain(text.encode_utf16()).flat_map(unit).collect()
+}
+
+fn texts(notices: &[topwork::Notice]) -> String {
+    notices.iter().map(|notice| format!("{notice}\n")).collect()
 }
 
 #[test]
@@ -61,7 +65,7 @@ fn titles_of_other_tools_and_none_at_all_are_understood() {
         assert_eq!(lines(&dataset), expected, "{table}");
         let has_header =
             table.to_lowercase().contains("label") || table.contains("Species") || table.contains("image");
-        let said = dataset.notes.iter().any(|note| note.contains("no header"));
+        let said = texts(&dataset.notes).contains("no header");
         assert_eq!(said, !has_header, "{table}: {:?}", dataset.notes);
     }
     for unit in [u16::to_le_bytes, u16::to_be_bytes] {
@@ -90,16 +94,16 @@ fn columns_can_be_named() {
     let error = read(root.path(), table, &named("fotos", "what", "when")).unwrap_err();
     let titles = "\"label\", \"filename\", \"foto\", \"what\", \"when\"";
     assert!(error.to_string().contains("\"fotos\"") && error.to_string().contains(titles), "{error}");
-    assert!(error.hint().unwrap().contains("--filename-column"));
+    assert!(error.remedy().unwrap().to_string().contains("column of the file name"));
     for (table, option) in [
-        ("foto,label\n1.jpg,cat\n", "--filename-column"),
-        ("filename,what\n1.jpg,cat\n", "--label-column"),
-        ("filename,path,label\nx,y,cat\n", "--filename-column"),
-        ("filename,label,class\n1.jpg,cat,black\n2.jpg,dog,white\n", "--label-column"),
-        ("filename,label,set,split\n1.jpg,cat,train,test\n", "--set-column"),
+        ("foto,label\n1.jpg,cat\n", "file name"),
+        ("filename,what\n1.jpg,cat\n", "label"),
+        ("filename,path,label\nx,y,cat\n", "file name"),
+        ("filename,label,class\n1.jpg,cat,black\n2.jpg,dog,white\n", "label"),
+        ("filename,label,set,split\n1.jpg,cat,train,test\n", "set"),
     ] {
         let error = read(root.path(), table, &Options::default()).unwrap_err();
-        assert!(error.hint().unwrap().contains(option), "{error} {:?}", error.hint());
+        assert!(error.remedy().unwrap().to_string().contains(option), "{error} {:?}", error.remedy());
     }
     // Columns that are equal at first and differ later.
     let late: String =
@@ -129,7 +133,7 @@ fn photos_beside_and_above_the_table_are_found_and_can_be_named() {
         write(root.path(), "data/legend.csv", table);
         let dataset = open(&root.path().join("data/legend.csv"), &Options::default()).unwrap();
         assert_eq!(lines(&dataset), expected(shown), "{photos}");
-        assert!(dataset.samples.iter().all(|sample| sample.path.is_file()));
+        assert!(dataset.samples.iter().all(|sample| sample.photo.path().unwrap().is_file()));
         let options = Options { photos: Some(root.path().join(photos)), ..Options::default() };
         assert_eq!(
             lines(&open(&root.path().join("data/legend.csv"), &options).unwrap()),
@@ -142,7 +146,7 @@ fn photos_beside_and_above_the_table_are_found_and_can_be_named() {
     write(root.path(), "data/legend.csv", table);
     let error = open(&root.path().join("data/legend.csv"), &Options::default()).unwrap_err();
     assert!(error.to_string().contains("\"../one\", \"../two\""), "{error}");
-    assert!(error.hint().unwrap().contains("--photos"));
+    assert!(error.remedy().unwrap().to_string().contains("relative to"));
     // Where some lie here, one that is missing is not taken from elsewhere.
     let root = tree(&["data/a.jpg", "data/b.jpg", "other/c.jpg"]);
     write(root.path(), "data/legend.csv", table);
@@ -166,16 +170,16 @@ fn spellings_that_differ_in_case_are_merged_where_that_is_asked_for() {
     let table = "filename,label\n1.jpg,ANGER\n2.jpg,anger\n3.jpg,anger\n4.jpg,joy\n";
     let apart = read(root.path(), table, &Options::default()).unwrap();
     assert_eq!(apart.classes, ["ANGER", "anger", "joy"]);
-    let warning = apart.warnings.join("\n");
+    let warning = texts(&apart.warnings);
     assert!(
-        warning.contains("\"ANGER\" (1), \"anger\" (2)") && warning.contains("--merge-case"),
+        warning.contains("\"ANGER\" (1), \"anger\" (2)") && warning.contains("differ only in case"),
         "{warning}"
     );
     let merging = Options { merge_case: true, ..Options::default() };
     let merged = read(root.path(), table, &merging).unwrap();
     assert_eq!(merged.classes, ["anger", "joy"]);
     assert_eq!(merged.counts(|_| true), [3, 1]);
-    assert!(merged.notes.join("\n").contains("1 of \"ANGER\" into \"anger\""), "{:?}", merged.notes);
+    assert!(texts(&merged.notes).contains("1 of \"ANGER\" into \"anger\""), "{:?}", merged.notes);
     assert!(merged.warnings.is_empty(), "{:?}", merged.warnings);
 
     // Folders with different bytes, for a disk that tells upper and lower case apart.
@@ -185,8 +189,8 @@ fn spellings_that_differ_in_case_are_merged_where_that_is_asked_for() {
     assert_eq!(merged.classes, ["Cat", "dog"]);
     assert!(lines(&merged).contains(&"test Cat test/cat/4.jpg".to_owned()));
     let classes = ["Cat".to_owned(), "dog".to_owned()];
-    assert!(open_as(root.path(), &classes, Set::Evaluation, &Options::default()).is_err());
-    assert_eq!(open_as(root.path(), &classes, Set::Evaluation, &merging).unwrap().samples.len(), 1);
+    assert!(open_as(root.path(), &classes, Subset::Evaluation, &Options::default()).is_err());
+    assert_eq!(open_as(root.path(), &classes, Subset::Evaluation, &merging).unwrap().samples.len(), 1);
 }
 
 #[test]
@@ -197,7 +201,7 @@ fn spellings_that_nobody_can_tell_apart_are_one_class() {
         format!("filename,label\n1.jpg,{composed}\n2.jpg,{decomposed}\n3.jpg,{composed}\u{a0}\n4.jpg,oat\n");
     let dataset = read(root.path(), table, &Options::default()).unwrap();
     assert_eq!(dataset.classes, [composed, "oat"]);
-    let note = dataset.notes.join("\n");
+    let note = texts(&dataset.notes);
     assert!(
         note.contains("M\\u{fc}sli") && note.contains("Mu\\u{308}sli") && note.contains("\\u{a0}"),
         "{note}"
@@ -211,20 +215,20 @@ fn spellings_that_nobody_can_tell_apart_are_one_class() {
     let both = std::fs::read_dir(root.path().join("train")).unwrap().count() == 3;
     let dataset = open(root.path(), &Options::default()).unwrap();
     assert_eq!(dataset.classes, [composed, "oat"]);
-    assert_eq!(dataset.counts(|sample| sample.set == Some(Set::Training)), [2, 1]);
-    assert_eq!(dataset.counts(|sample| sample.set == Some(Set::Test)), [1, 0]);
-    assert_eq!(both, dataset.notes.iter().any(|note| note.contains("one class each")), "{:?}", dataset.notes);
-    assert!(dataset.samples.iter().all(|sample| sample.path.is_file()));
+    assert_eq!(dataset.counts(|sample| sample.set == Some(Subset::Training)), [2, 1]);
+    assert_eq!(dataset.counts(|sample| sample.set == Some(Subset::Test)), [1, 0]);
+    assert_eq!(both, texts(&dataset.notes).contains("one class each"), "{:?}", dataset.notes);
+    assert!(dataset.samples.iter().all(|sample| sample.photo.path().unwrap().is_file()));
     // A model that learned one spelling is evaluated on the other.
     let classes = [decomposed.to_owned(), "oat".to_owned()];
     let evaluated =
-        open_as(&root.path().join("train"), &classes, Set::Evaluation, &Options::default()).unwrap();
+        open_as(&root.path().join("train"), &classes, Subset::Evaluation, &Options::default()).unwrap();
     assert_eq!(evaluated.counts(|_| true), [2, 1]);
 
     let root = tree(&["a b/1.jpg", "a\u{a0}b/2.jpg"]);
     let dataset = open(root.path(), &Options::default()).unwrap();
     assert_eq!(dataset.classes.len(), 2);
-    assert!(dataset.warnings.join("\n").contains("\"a b\", \"a\\u{a0}b\""), "{:?}", dataset.warnings);
+    assert!(texts(&dataset.warnings).contains("\"a b\", \"a\\u{a0}b\""), "{:?}", dataset.warnings);
 }
 
 #[test]
@@ -233,12 +237,12 @@ fn files_with_two_labels_are_left_out_where_that_is_asked_for() {
     let table = "filename,label\n1.jpg,cat\n2.jpg,dog\n1.jpg,dog\n3.jpg,cat\n4.jpg,dog\n4.jpg,cat\n";
     let error = read(root.path(), table, &Options::default()).unwrap_err();
     assert!(error.to_string().contains("2 files two labels"), "{error}");
-    assert!(error.hint().unwrap().contains("--conflicts skip"));
+    assert!(error.remedy().unwrap().to_string().contains("skip photos with two labels"));
     let skipping = Options { skip_conflicts: true, ..Options::default() };
     let dataset = read(root.path(), table, &skipping).unwrap();
     assert_eq!(lines(&dataset), ["- cat 3.jpg", "- dog 2.jpg"]);
     let skipped: Vec<&str> = dataset.skipped.iter().map(|skipped| skipped.name.as_str()).collect();
     assert_eq!(skipped, ["1.jpg", "4.jpg"]);
-    assert!(dataset.skipped.iter().all(|skipped| skipped.reason == "conflict"));
-    assert!(dataset.skipped[0].detail.contains("\"cat\" in line 2 and \"dog\" in line 4"));
+    assert!(dataset.skipped.iter().all(|skipped| skipped.reason.code() == "conflict"));
+    assert!(dataset.skipped[0].reason.detail().contains("\"cat\" in line 2 and \"dog\" in line 4"));
 }

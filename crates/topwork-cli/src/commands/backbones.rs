@@ -2,18 +2,19 @@
 
 use std::io::Write;
 
-use topwork::backbone::{self, BACKBONES, Origin, Row};
+use topwork::backbone::{self, BACKBONES, BackboneSpec, Origin};
 use topwork::network::{Activation, Layer, LayerKind, Shape};
 use topwork::report::grouped;
+use topwork::run::HeadOptions;
 
-use crate::arguments::{Backbones, HeadChoice};
+use crate::arguments::Backbones;
 use crate::failure::{Failure, Outcome};
 use crate::table::{self, Side};
 
 pub(crate) fn run(arguments: &Backbones) -> Result<Outcome, Failure> {
     let text = match &arguments.layers {
         None => list(),
-        Some(name) => summary(backbone::row(name)?, arguments.head.as_ref(), arguments.classes as usize),
+        Some(name) => summary(backbone::spec(name)?, arguments.head.as_ref(), arguments.classes as usize),
     };
     write!(std::io::stdout().lock(), "{text}")?;
     Ok(Outcome::Done)
@@ -22,16 +23,16 @@ pub(crate) fn run(arguments: &Backbones) -> Result<Outcome, Failure> {
 fn list() -> String {
     let heading = ["name", "photos", "features", "parameters", "multiply-adds", "weights"];
     let mut rows = vec![heading.map(str::to_owned).to_vec()];
-    for row in BACKBONES {
-        let layers = row.layers();
+    for spec in BACKBONES {
+        let layers = spec.layers();
         let multiply_adds: u64 = layers.iter().map(|layer| layer.multiply_adds).sum();
         rows.push(vec![
-            row.name.to_owned(),
-            format!("{} x {}", row.input.0, row.input.1),
-            grouped(row.feature_dim as u64),
+            spec.name.to_owned(),
+            format!("{} x {}", spec.input.0, spec.input.1),
+            grouped(spec.feature_dim as u64),
             grouped(parameters(&layers)),
             format!("{:.2} billion", multiply_adds as f64 / 1e9),
-            match row.origin {
+            match spec.origin {
                 Origin::Embedded { .. } => "in the program".to_owned(),
                 Origin::File { .. } => "a file: topwork weights list".to_owned(),
             },
@@ -46,9 +47,9 @@ fn parameters(layers: &[Layer]) -> u64 {
     layers.iter().map(|layer| layer.checkpoint_parameters).sum()
 }
 
-/// As Keras' `model.summary()`: a row a layer, and the sums of what is frozen and what is trained.
-fn summary(row: &Row, head: Option<&HeadChoice>, classes: usize) -> String {
-    let layers = row.layers();
+/// As Keras' `model.summary()`: a spec a layer, and the sums of what is frozen and what is trained.
+fn summary(spec: &BackboneSpec, head: Option<&HeadOptions>, classes: usize) -> String {
+    let layers = spec.layers();
     let heading = ["layer", "type", "output", "parameters", ""];
     let mut rows = vec![heading.map(str::to_owned).to_vec()];
     let input = layers.first().map_or_else(String::new, |layer| shape(layer.input));
@@ -64,7 +65,8 @@ fn summary(row: &Row, head: Option<&HeadChoice>, classes: usize) -> String {
     }
     let frozen = parameters(&layers);
     let mut trained = 0;
-    for (number, (units, inputs, activation)) in dense(row.feature_dim, head, classes).into_iter().enumerate()
+    for (number, (units, inputs, activation)) in
+        dense(spec.feature_dim, head, classes).into_iter().enumerate()
     {
         let parameters = units as u64 * (inputs as u64 + 1);
         trained += parameters;
@@ -77,7 +79,7 @@ fn summary(row: &Row, head: Option<&HeadChoice>, classes: usize) -> String {
         ]);
     }
     use Side::{Left, Right};
-    let mut text = format!("{}\n\n", row.name);
+    let mut text = format!("{}\n\n", spec.name);
     text += &table::text(&rows, &[Left, Left, Right, Right, Left]);
     let sums = [("frozen", frozen), ("trained", trained), ("in all", frozen + trained)];
     let sums = sums.map(|(what, sum)| vec![format!("parameters {what}"), grouped(sum)]);
@@ -86,12 +88,8 @@ fn summary(row: &Row, head: Option<&HeadChoice>, classes: usize) -> String {
 }
 
 /// Units, inputs and activation of each layer of a head.
-fn dense(features: usize, head: Option<&HeadChoice>, classes: usize) -> Vec<(usize, usize, &'static str)> {
-    let hidden: &[usize] = match head {
-        None => return Vec::new(),
-        Some(HeadChoice::Linear) => &[],
-        Some(HeadChoice::Dense(widths)) => widths,
-    };
+fn dense(features: usize, head: Option<&HeadOptions>, classes: usize) -> Vec<(usize, usize, &'static str)> {
+    let Some(hidden) = head.map(HeadOptions::hidden_layers) else { return Vec::new() };
     // Two classes need one score.
     let (outputs, last) = if classes == 2 { (1, "sigmoid") } else { (classes, "softmax") };
     let units = hidden.iter().map(|units| (*units, "ReLU")).chain([(outputs, last)]);

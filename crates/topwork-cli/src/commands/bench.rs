@@ -12,25 +12,27 @@ use std::thread::ScopedJoinHandle;
 use std::time::{Duration, Instant};
 
 use serde_json::{Map, Value, json};
+use topwork::report::counted;
 use topwork::{Error, ErrorKind};
 
 use crate::arguments::{Bench, Figures};
 use crate::failure::{Failure, Outcome};
 use crate::interrupt;
+use crate::session::{self, session_without_store};
 use crate::table::{self, Side};
-use crate::work;
 
 const SECONDS: f64 = 2.0;
 const SECONDS_OF_THE_MACHINE: f64 = 0.2;
 
 pub(crate) fn run(arguments: &Bench) -> Result<Outcome, Failure> {
     let threads = thread_counts(arguments.threads);
-    let mut report = Report::default();
+    let mut report = Measurements::default();
     if arguments.machine {
         machine::measure(&threads, arguments.seconds.unwrap_or(SECONDS_OF_THE_MACHINE), &mut report)?;
     } else {
         let seconds = arguments.seconds.unwrap_or(SECONDS);
-        let extractor = work::extractor(&arguments.backbone, arguments.precision.into())?;
+        let session = session_without_store(arguments.threads)?;
+        let extractor = session::extractor(&arguments.backbone, arguments.precision.into(), &session)?;
         report.figure("backbone", arguments.backbone.as_str());
         report.figure("precision", extractor.precision().as_str());
         report.figure("isa", extractor.isa().name());
@@ -56,12 +58,12 @@ fn thread_counts(wanted: Option<u16>) -> Vec<usize> {
 
 /// What was measured, as tables and as JSON.
 #[derive(Default)]
-struct Report {
+struct Measurements {
     text: String,
     figures: Map<String, Value>,
 }
 
-impl Report {
+impl Measurements {
     fn figure(&mut self, name: &str, value: impl Into<Value>) {
         self.figures.insert(name.to_owned(), value.into());
     }
@@ -84,7 +86,7 @@ fn row<const N: usize>(cells: [&str; N]) -> Vec<String> {
 
 /// `1 thread`, `2 threads`.
 fn threads_named(threads: usize) -> String {
-    work::counted(threads, "thread")
+    counted(threads, "thread")
 }
 
 /// Three digits that matter.
@@ -152,7 +154,7 @@ fn rate<W>(
         match refused {
             Some(error) => {
                 Err(Error::new(ErrorKind::Configuration, format!("cannot start {threads} threads: {error}"))
-                    .with_hint("--threads 1")
+                    .with_hint("add --threads 1")
                     .into())
             }
             None if interrupt::requested() => Err(Failure::Interrupted),

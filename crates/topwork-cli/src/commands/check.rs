@@ -1,133 +1,88 @@
-//! `topwork check`: what would be understood of a folder or table of photos. Trains nothing and writes nothing.
+//! `topwork check`: how a folder or table of photos is read. Trains nothing and writes nothing.
 
 use std::io::Write;
 
-use topwork::dataset::split::{Conflicts, Rule, Split, split};
-use topwork::dataset::{Options, Set, name};
-use topwork::features::extract::{Run, Steps, choose_range, extract};
-use topwork::features::store::Store;
-use topwork::features::{Facts, look_warnings};
-use topwork::network::Layout;
-use topwork::photo::{self, Limits};
-use topwork::{DEFAULT_BACKBONE, ErrorKind, backbone};
+use topwork::dataset::{Options, Subset, name::visible};
+use topwork::report::{counted, grouped};
+use topwork::run::{Inspection, inspect};
 
 use crate::arguments::{Check, ConflictsChoice};
-use crate::commands::train::{list, paths, training_places};
+use crate::commands::train::Photos;
 use crate::failure::{Failure, Outcome};
-use crate::interrupt;
-use crate::results::{Skips, formats};
+use crate::screen::Screen;
+use crate::session::session_without_store;
+use crate::summary;
 use crate::terminal::Terminal;
-use crate::work::{counted, of_sixteen_bits, range_note};
+use crate::wording;
 
 /// How many names of each kind are shown.
 const SHOWN: usize = 20;
 
 pub(crate) fn run(Check { train: arguments }: &Check) -> Result<Outcome, Failure> {
-    let terminal = Terminal::new(arguments.work.quiet);
+    let screen = Screen::new(Terminal::new(arguments.work.quiet));
     // Conflicts are listed with all else, whatever training would do with them.
-    let options = Options { skip_conflicts: true, ..arguments.understanding.options() };
-    let dataset = list(&arguments.data, arguments.test.as_deref(), &options, Terminal::new(true))?;
-    let limits = Limits::default();
-    // Large photos are decoded no larger than training wants them.
-    let shorter = backbone::row(DEFAULT_BACKBONE)?.preprocess()?.shorter();
-    let mut range = arguments.level.unwrap_or_default();
-    let extraction = choose_range(&paths(&dataset), &training_places(&dataset), range, |paths, chosen| {
-        range = chosen;
-        let progress = terminal.progress("photos", paths.len());
-        // The same line as training, up to the pixels: features of width 0 need no network.
-        let steps = Steps {
-            identity: &|_| [0; 32],
-            layout: &Layout::plain(0, 0),
-            read: &|path| photo::read(path, &limits),
-            workspace: &|| (),
-            features: &|bytes, (), _, _| {
-                let (photo, samples) = photo::decode_in_range(bytes, &limits, shorter, chosen)?;
-                Ok(Facts::of(&photo, samples))
-            },
-        };
-        let run = Run {
-            threads: arguments.work.threads.map_or(0, usize::from),
-            progress: &|now| progress.set(now.done),
-            stop: interrupt::flag(),
-        };
-        extract(paths, &steps, &Store::none(), &run)
-    })?;
-    let digests = extraction.usable_digests();
-    // What keeps training from starting is said at the end: the counts and the skipped files explain it.
-    let (split, problem) = match split(&dataset, &digests, Rule::AllTrain, Conflicts::Skip) {
-        Ok(split) => (split, None),
-        Err(error) if error.kind() == ErrorKind::Dataset => {
-            let set = |(sample, digest): (&topwork::dataset::Sample, &Option<_>)| {
-                digest.is_some().then(|| sample.set.unwrap_or(Set::Training))
-            };
-            let sets = dataset.samples.iter().zip(&digests).map(set).collect();
-            let split = Split { sets, skipped: Vec::new(), notes: Vec::new(), warnings: Vec::new() };
-            (split, Some(error))
-        }
-        Err(error) => return Err(error.into()),
-    };
-    let skips = Skips::new(&dataset, &extraction, &split);
+    let reading = Options { skip_conflicts: true, ..arguments.reading.options() };
+    let photos = Photos { data: &arguments.data, test: arguments.test.as_deref(), reading };
+    let dataset = photos.list()?;
+    let session = session_without_store(arguments.work.threads)?;
+    let found = screen.follow(|job| inspect(dataset, &arguments.inspection(), &session, job))?;
+    print(&found, arguments.reading.conflicts)?;
+    match found.problem {
+        Some(error) => Err(error.into()),
+        None => Ok(summary::outcome(&found.skipped, arguments.max_skipped, &screen)),
+    }
+}
 
+fn print(found: &Inspection, conflicts: ConflictsChoice) -> Result<(), Failure> {
     let mut out = std::io::stdout().lock();
-    let sets = [Set::Training, Set::Validation, Set::Test];
-    let shown = |set: &Set| *set == Set::Training || !split.of_set(*set).is_empty();
-    let sets: Vec<Set> = sets.into_iter().filter(shown).collect();
-    let names: Vec<String> = dataset.classes.iter().map(|class| name::visible(class)).collect();
-    let width = names.iter().map(|class| class.chars().count()).max().unwrap_or(0).max("class".len());
-    write!(out, "{:<width$}", "class")?;
-    for set in &sets {
-        write!(out, "  {:>10}", set.as_str())?;
+    writeln!(out, "{}\n", table(found))?;
+    for note in &found.notes {
+        writeln!(out, "note: {}", wording::notice(note))?;
     }
-    for (label, class) in names.iter().enumerate() {
-        write!(out, "\n{class:<width$}")?;
-        for set in &sets {
-            let count =
-                split.of_set(*set).into_iter().filter(|index| dataset.samples[*index].label == label).count();
-            write!(out, "  {:>10}", topwork::report::grouped(count as u64))?;
-        }
+    for warning in &found.warnings {
+        writeln!(out, "warning: {}", wording::notice(warning))?;
     }
-    writeln!(out, "\n")?;
-    for note in dataset.notes.iter().chain(&split.notes) {
-        writeln!(out, "note: {note}")?;
+    if found.conflicts() > 0 && conflicts == ConflictsChoice::Error {
+        let photos = counted(found.conflicts(), "photo");
+        writeln!(out, "warning: {photos} in two classes; training stops unless you add --conflicts skip")?;
     }
-    if let Some(note) = range_note(range, of_sixteen_bits(&extraction)) {
-        writeln!(out, "note: {note}")?;
-    }
-    for warning in split.warnings.iter().chain(&look_warnings(&dataset, &extraction)) {
-        writeln!(out, "warning: {warning}")?;
-    }
-    for line in formats(&extraction) {
-        writeln!(out, "warning: {line}")?;
-    }
-    let conflicts = skips.files().iter().filter(|file| file.reason == "conflict").count();
-    if conflicts > 0 && arguments.understanding.conflicts == ConflictsChoice::Error {
-        let photos = counted(conflicts, "photo");
-        writeln!(
-            out,
-            "warning: {photos} in two classes each; training stops there without --conflicts skip"
-        )?;
-    }
-    writeln!(out, "{}", skips.line())?;
-    for (reason, count) in skips.by_reason() {
-        let of_reason = skips.files().iter().filter(|file| file.reason == reason);
+    writeln!(out, "{}", summary::skipped_line(&found.skipped))?;
+    for (code, count) in found.skipped.by_reason() {
+        let of_reason = found.skipped.files().iter().filter(|file| file.reason.code() == code);
         for file in of_reason.take(SHOWN) {
-            writeln!(out, "  {reason}: {} ({})", name::visible(&file.name), name::visible(&file.detail))?;
+            let detail = file.reason.detail();
+            writeln!(out, "  {code}: {} ({})", visible(&file.name), visible(&detail))?;
         }
         if count > SHOWN {
-            writeln!(out, "  {reason}: {} more", count - SHOWN)?;
+            writeln!(out, "  {code}: {} more", count - SHOWN)?;
         }
     }
-    if !dataset.ignored.is_empty() {
-        writeln!(out, "{} ignored, no photos by name or place", counted(dataset.ignored.len(), "name"))?;
-        for ignored in dataset.ignored.iter().take(SHOWN) {
-            writeln!(out, "  {}: {}", ignored.reason, name::visible(&ignored.name))?;
+    let ignored = &found.dataset.ignored;
+    if !ignored.is_empty() {
+        writeln!(out, "{} ignored: not photos", counted(ignored.len(), "file"))?;
+        for ignored in ignored.iter().take(SHOWN) {
+            writeln!(out, "  {}: {}", ignored.reason.code(), visible(&ignored.name))?;
         }
-        if dataset.ignored.len() > SHOWN {
-            writeln!(out, "  {} more", dataset.ignored.len() - SHOWN)?;
+        if ignored.len() > SHOWN {
+            writeln!(out, "  {} more", ignored.len() - SHOWN)?;
         }
     }
-    match problem {
-        Some(error) => Err(error.into()),
-        None => Ok(skips.outcome(arguments.max_skipped, terminal)),
+    Ok(())
+}
+
+/// The photos of each class in each set.
+fn table(found: &Inspection) -> String {
+    let names: Vec<String> = found.dataset.classes.iter().map(|class| visible(class)).collect();
+    let width = names.iter().map(|class| class.chars().count()).max().unwrap_or(0).max("class".len());
+    let shown = |set: &Subset| *set == Subset::Training || !found.split.of_set(*set).is_empty();
+    let sets: Vec<Subset> =
+        [Subset::Training, Subset::Validation, Subset::Test].into_iter().filter(shown).collect();
+    let counts: Vec<Vec<usize>> = sets.iter().map(|set| found.counts(*set)).collect();
+    let mut text = format!("{:<width$}", "class");
+    sets.iter().for_each(|set| text += &format!("  {:>10}", set.as_str()));
+    for (label, class) in names.iter().enumerate() {
+        text += &format!("\n{class:<width$}");
+        counts.iter().for_each(|counts| text += &format!("  {:>10}", grouped(counts[label] as u64)));
     }
+    text
 }

@@ -1,16 +1,18 @@
-//! `topwork demo`: the whole line on pictures that are drawn on the spot.
+//! `topwork demo`: the full pipeline on generated images.
 
 use std::io::Write;
 use std::path::Path;
 
 use jpeg_encoder::{ColorType, Encoder};
+use topwork::dataset::Options;
+use topwork::run::{RunFolder, TrainingOptions};
 use topwork::{Error, ErrorKind, report};
 
-use crate::arguments::{Demo, Train, Understanding, Work};
-use crate::commands::train::train;
+use crate::arguments::Demo;
+use crate::commands::train::{Photos, print, train};
 use crate::failure::{Failure, Outcome};
 use crate::pictures::{Kind, SIDE, draw};
-use crate::run_folder::RunFolder;
+use crate::screen::Screen;
 use crate::terminal::Terminal;
 
 /// Pictures of each kind to learn from and to test on.
@@ -35,41 +37,24 @@ pub(crate) fn run(arguments: &Demo) -> Result<Outcome, Failure> {
         }
     }
     let shown = photos.display();
-    terminal.say(format!("drew {} pictures of {} kinds in {shown}", (TRAINING + TEST) * 4, Kind::ALL.len()));
+    terminal.say(format!(
+        "generated {} images of {} kinds in {shown}",
+        (TRAINING + TEST) * 4,
+        Kind::ALL.len()
+    ));
 
-    let (outcome, _) = train(&Train {
-        data: photos,
-        test: None,
-        out: folder.path().join("run"),
-        recipe: None,
-        head: None,
-        val: 0.15,
-        folds: None,
-        split: None,
-        seed: 42,
-        class_weight: None,
-        precision: None,
-        backbone: None,
-        features: None,
-        level: None,
-        epochs: None,
-        batch_size: None,
-        learning_rate: 0.001,
-        max_skipped: 0.0,
-        understanding: Understanding::default(),
-        work: Work {
-            threads: arguments.work.threads,
-            store: arguments.work.store.clone(),
-            no_store: arguments.work.no_store,
-            quiet: arguments.work.quiet,
-        },
-    })?;
-    folder.finish();
+    let screen = Screen::new(terminal);
+    let (data, reading) = (photos.as_path(), Options::default());
+    let photos = Photos { data, test: None, reading };
+    let out = folder.path().join("run");
+    let (run, files) = train(&photos, TrainingOptions::default(), &out, &arguments.work, &screen)?;
+    folder.keep();
     let mut out = std::io::stdout().lock();
+    print(&mut out, &run, &files)?;
     writeln!(out)?;
-    writeln!(out, "These pictures are drawn: their accuracy proves only that everything runs.")?;
-    writeln!(out, "With photos of yours in a folder for each class:  topwork train PHOTOS")?;
-    Ok(outcome)
+    writeln!(out, "The images are generated: their accuracy only shows that everything works.")?;
+    writeln!(out, "With your own photos, a folder for each class:  topwork train PHOTOS")?;
+    Ok(Outcome::Done)
 }
 
 fn write(path: &Path, pixels: &[u8]) -> Result<(), Failure> {

@@ -4,11 +4,11 @@ use std::io::Write;
 
 use topwork::dataset::name;
 use topwork::features::store;
+use topwork::report::counted;
 
 use crate::arguments::{Store, StoreAction};
 use crate::failure::{Failure, Outcome};
 use crate::terminal::Terminal;
-use crate::work::counted;
 
 pub(crate) fn run(arguments: &Store) -> Result<Outcome, Failure> {
     let folder = match &arguments.store {
@@ -31,8 +31,9 @@ pub(crate) fn run(arguments: &Store) -> Result<Outcome, Failure> {
                 writeln!(out, "{:.1} MB of damaged stores beside it", status.damaged_bytes as f64 / 1e6)?;
             }
             if status.is_large() {
-                Terminal::new(false)
-                    .warn("that is a lot; `topwork store clear` deletes it, features are computed anew");
+                Terminal::new(false).warn(
+                    "the store is large; `topwork store clear` deletes it, and features will be recomputed",
+                );
             }
         }
         StoreAction::Clear => {

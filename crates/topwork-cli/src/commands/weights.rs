@@ -4,17 +4,22 @@ use std::io::Write;
 use std::path::Path;
 
 use serde_json::{Value, json};
-use topwork::backbone::{self, Added, BACKBONES, Origin, Row};
+use topwork::backbone::{self, Added, BACKBONES, BackboneSpec, Origin};
 use topwork::dataset::folder;
 use topwork::dataset::name::visible;
+use topwork::report::counted;
+use topwork::run::calibrate;
 use topwork::weights::{Cache, Found, Place, Rejected, Source, State, Verified};
-use topwork::{Error, ErrorKind};
+use topwork::{Error, ErrorKind, PhotoSource};
 
 use crate::arguments::{Figures, Weights, WeightsAction, WeightsAdd, WeightsGet, WeightsVerify};
 use crate::failure::{Failure, Outcome};
+#[cfg(feature = "download")]
+use crate::interrupt;
+use crate::screen::Screen;
+use crate::session::session_without_store;
 use crate::table::{self, Side};
 use crate::terminal::Terminal;
-use crate::work::{self, counted};
 
 pub(crate) fn run(arguments: &Weights) -> Result<Outcome, Failure> {
     match &arguments.action {
@@ -36,20 +41,20 @@ struct Line {
 fn list(format: Figures) -> Result<Outcome, Failure> {
     let cache = Cache::of_user()?;
     let mut lines = Vec::new();
-    for row in BACKBONES {
-        let search = cache.search(row.name, row.sources());
+    for spec in BACKBONES {
+        let search = cache.search(spec.name, spec.sources());
         warn_of(&search.rejected);
-        if let Origin::Embedded { .. } = row.origin {
-            lines.push(Line { backbone: row.name, source: None, state: "embedded", found: None });
+        if let Origin::Embedded { .. } = spec.origin {
+            lines.push(Line { backbone: spec.name, source: None, state: "embedded", found: None });
         }
-        for source in row.sources() {
+        for source in spec.sources() {
             let found = search.found.iter().find(|found| found.source.as_ref() == Some(source)).cloned();
             let state = found.as_ref().map_or("absent", |found| whose(found.place));
-            lines.push(Line { backbone: row.name, source: Some(*source), state, found });
+            lines.push(Line { backbone: spec.name, source: Some(*source), state, found });
         }
         let own = search.found.into_iter().filter(|found| found.source.is_none());
         lines.extend(own.map(|found| Line {
-            backbone: row.name,
+            backbone: spec.name,
             source: None,
             state: whose(found.place),
             found: Some(found),
@@ -120,54 +125,60 @@ fn whose(place: Place) -> &'static str {
 
 fn get(arguments: &WeightsGet) -> Result<Outcome, Failure> {
     let terminal = Terminal::new(arguments.quiet);
-    let (row, source) = named(&arguments.name)?;
-    let Some(source) = source.or_else(|| row.sources().iter().find(|source| source.url.is_some())) else {
-        let message = match row.origin {
-            Origin::Embedded { .. } => format!("the weights of {} are in the program", row.name),
-            Origin::File { .. } => format!("nobody offers the weights of {} for download", row.name),
+    let (spec, source) = named(&arguments.name)?;
+    let Some(source) = source.or_else(|| spec.sources().iter().find(|source| source.url.is_some())) else {
+        let message = match spec.origin {
+            Origin::Embedded { .. } => format!("the weights of {} are in the program", spec.name),
+            Origin::File { .. } => format!("no download is available for the weights of {}", spec.name),
         };
         return Err(Error::new(ErrorKind::Configuration, message)
             .with_hint("topwork weights list shows what can be fetched")
             .into());
     };
     let cache = Cache::of_user()?;
-    let search = cache.search(row.name, row.sources());
+    let search = cache.search(spec.name, spec.sources());
     warn_of(&search.rejected);
     let found = match search.found.into_iter().find(|found| found.source.as_ref() == Some(source)) {
         Some(found) => {
             terminal.say(format!("{} is {} already", source.name, whose(found.place)));
             found
         }
-        None => fetched(&cache, row, source, terminal)?,
+        None => fetched(&cache, spec, source, terminal)?,
     };
     writeln!(std::io::stdout(), "{}", shown(&found.path))?;
     Ok(Outcome::Done)
 }
 
 #[cfg(feature = "download")]
-fn fetched(cache: &Cache, row: &Row, source: &Source, terminal: Terminal) -> Result<Found, Failure> {
-    use std::ops::ControlFlow;
+fn fetched(
+    cache: &Cache,
+    spec: &BackboneSpec,
+    source: &Source,
+    terminal: Terminal,
+) -> Result<Found, Failure> {
     use topwork::weights::{Policy, download};
 
     const MEGABYTE: u64 = 1_000_000;
 
     terminal.say(format!("fetching {} (licence: {})", source.url.unwrap_or(source.file), source.licence));
     let mut progress = None;
-    let found = download(cache, row.name, source, Policy::default(), &mut |done, total| {
-        let megabytes = |bytes: u64| usize::try_from(bytes / MEGABYTE).unwrap_or(usize::MAX);
-        progress
-            .get_or_insert_with(|| terminal.progress("MB", megabytes(total.unwrap_or(0))))
-            .set(megabytes(done));
-        match crate::interrupt::requested() {
-            true => ControlFlow::Break(()),
-            false => ControlFlow::Continue(()),
-        }
-    })?;
+    let found =
+        download(cache, spec.name, source, Policy::default(), interrupt::token(), &mut |done, total| {
+            let megabytes = |bytes: u64| usize::try_from(bytes / MEGABYTE).unwrap_or(usize::MAX);
+            progress
+                .get_or_insert_with(|| terminal.progress("MB", megabytes(total.unwrap_or(0))))
+                .set(megabytes(done));
+        })?;
     Ok(found)
 }
 
 #[cfg(not(feature = "download"))]
-fn fetched(cache: &Cache, _row: &Row, source: &Source, _terminal: Terminal) -> Result<Found, Failure> {
+fn fetched(
+    cache: &Cache,
+    _row: &BackboneSpec,
+    source: &Source,
+    _terminal: Terminal,
+) -> Result<Found, Failure> {
     let hint = format!(
         "build it with --features download, or download {} by other means and put it as {} into {}",
         source.url.unwrap_or(source.file),
@@ -179,35 +190,37 @@ fn fetched(cache: &Cache, _row: &Row, source: &Source, _terminal: Terminal) -> R
 }
 
 fn add(arguments: &WeightsAdd) -> Result<Outcome, Failure> {
-    let row = arguments.backbone.as_deref().map(backbone::row).transpose()?;
+    let spec = arguments.backbone.as_deref().map(backbone::spec).transpose()?;
     let photos = arguments.calibrate.as_deref().map(folder::photos).transpose()?;
-    let Added { row, found, report } = backbone::add(&arguments.file, row, &Cache::of_user()?)?;
+    let Added { spec, found, report } = backbone::add(&arguments.file, spec, &Cache::of_user()?)?;
     if let Some(photos) = photos {
-        let photos: Vec<&Path> = photos.photos.iter().map(|(_, path)| path.as_path()).collect();
-        let terminal = Terminal::new(arguments.quiet);
-        work::calibrate(row, &found.read()?, &photos, arguments.threads, terminal)?;
+        let photos = PhotoSource::files(photos.photos.into_iter().map(|(_, path)| path));
+        let session = session_without_store(arguments.threads)?;
+        let weights = found.read()?;
+        let screen = Screen::new(Terminal::new(arguments.quiet));
+        screen.follow(|job| calibrate(spec, &weights, &photos, &session, job))?;
     }
     let mut out = std::io::stdout().lock();
     let source = found.source.map(|source| format!(", published as {}", source.name)).unwrap_or_default();
-    writeln!(out, "{}{source}: {report}", row.name)?;
+    writeln!(out, "{}{source}: {report}", spec.name)?;
     writeln!(out, "{}  BLAKE3 {}", shown(&found.path), found.digests.blake3)?;
     Ok(Outcome::Done)
 }
 
 fn verify(arguments: &WeightsVerify) -> Result<Outcome, Failure> {
     let cache = Cache::of_user()?;
-    let wanted = |row: &&Row| arguments.backbone.as_deref().is_none_or(|name| name == row.name);
+    let wanted = |spec: &&BackboneSpec| arguments.backbone.as_deref().is_none_or(|name| name == spec.name);
     let mut out = std::io::stdout().lock();
     let mut wrong = 0;
-    for row in BACKBONES.iter().filter(wanted) {
-        for Verified { path, state } in cache.verify(row.name, row.sources()) {
+    for spec in BACKBONES.iter().filter(wanted) {
+        for Verified { path, state } in cache.verify(spec.name, spec.sources()) {
             let (word, reason) = match &state {
                 State::Unchanged => ("ok", ""),
                 State::Changed(reason) => ("changed", reason.as_str()),
                 State::Missing => ("missing", ""),
             };
             wrong += usize::from(state != State::Unchanged);
-            let line = format!("{word:<8} {}  {}  {}", row.name, shown(&path), visible(reason));
+            let line = format!("{word:<8} {}  {}  {}", spec.name, shown(&path), visible(reason));
             writeln!(out, "{}", line.trim_end())?;
         }
     }
@@ -220,20 +233,22 @@ fn verify(arguments: &WeightsVerify) -> Result<Outcome, Failure> {
 }
 
 /// The backbone of that name, or the published file with its backbone.
-fn named(name: &str) -> Result<(&'static Row, Option<&'static Source>), Failure> {
-    if let Some(row) = BACKBONES.iter().find(|row| row.name == name) {
-        return Ok((row, None));
+fn named(name: &str) -> Result<(&'static BackboneSpec, Option<&'static Source>), Failure> {
+    if let Some(spec) = BACKBONES.iter().find(|spec| spec.name == name) {
+        return Ok((spec, None));
     }
-    let all = || BACKBONES.iter().flat_map(|row| row.sources().iter().map(move |source| (row, source)));
-    all().find(|(_, source)| source.name == name).map(|(row, source)| (row, Some(source))).ok_or_else(|| {
-        let mut names: Vec<&str> =
-            BACKBONES.iter().map(|row| row.name).chain(all().map(|(_, source)| source.name)).collect();
-        names.sort_unstable();
-        names.dedup();
-        Error::new(ErrorKind::Configuration, format!("no weights are called {name:?}"))
-            .with_hint(format!("there is {}", names.join(", ")))
-            .into()
-    })
+    let all = || BACKBONES.iter().flat_map(|spec| spec.sources().iter().map(move |source| (spec, source)));
+    all().find(|(_, source)| source.name == name).map(|(spec, source)| (spec, Some(source))).ok_or_else(
+        || {
+            let mut names: Vec<&str> =
+                BACKBONES.iter().map(|spec| spec.name).chain(all().map(|(_, source)| source.name)).collect();
+            names.sort_unstable();
+            names.dedup();
+            Error::new(ErrorKind::Configuration, format!("no weights are called {name:?}"))
+                .with_hint(format!("there is {}", names.join(", ")))
+                .into()
+        },
+    )
 }
 
 fn warn_of(rejected: &[Rejected]) {

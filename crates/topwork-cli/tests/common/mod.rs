@@ -20,7 +20,7 @@ pub(crate) fn shared_data(name: &str) -> Option<PathBuf> {
 /// Puts published weights of that backbone into the cache of `place`, where this machine's user has some; else says that
 /// they are absent.
 pub(crate) fn with_cached_weights(place: &Place, backbone: &str) -> bool {
-    let row = topwork::backbone::row(backbone).expect("a known name");
+    let row = topwork::backbone::spec(backbone).expect("a known name");
     let cache = topwork::weights::Cache::of_user().expect("a folder for caches");
     let found = cache.search(row.name, row.sources()).found;
     let Some(found) = found.into_iter().find(|found| found.source.is_some()) else {

@@ -29,7 +29,7 @@ pub(crate) fn answer(classifier: &Classifier, bytes: &[u8]) -> Result<[Stop; 2],
     let (mut workspace, mut seconds) = (extractor.workspace(), Seconds::default());
     extractor.features_from_bytes(bytes, &mut workspace, &mut seconds, &mut row)?;
     extractor.layout().read(&row, &mut features);
-    let probabilities = classifier.head().probabilities(&features);
+    let probabilities = classifier.head().probabilities(classifier.extractor().isa(), &features);
     let arithmetic = match extractor.precision() {
         Precision::Int8 => "int8",
         Precision::F32 => extractor.isa().name(),

@@ -3,13 +3,13 @@
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
-use std::sync::atomic::AtomicBool;
 
 use super::*;
-use crate::features::extract::Run;
+use crate::execution::Execution;
 use crate::features::store::Store;
 use crate::features::{Extractor, calibrate};
 use crate::network::{Encoding, LayerKind, definition};
+use crate::photo::PhotoSource;
 use crate::weights::Checksum;
 
 /// Height and width of the photos on which networks are computed as they are defined: small, odd and even, not square.
@@ -51,7 +51,7 @@ fn every_network_is_what_its_row_says() {
 }
 
 /// A folder of `reference/` belongs to the rows whose names contain its own.
-fn a_reference_belongs_to(Row { name, .. }: &Row) {
+fn a_reference_belongs_to(BackboneSpec { name, .. }: &BackboneSpec) {
     let folders = repository().join("reference").read_dir().expect("the repository's");
     let mut folders = folders.map(|entry| entry.expect("readable").path()).filter(|path| path.is_dir());
     let folder = folders.find(|path| name.contains(&*path.file_name().expect("a name").to_string_lossy()));
@@ -61,7 +61,7 @@ fn a_reference_belongs_to(Row { name, .. }: &Row) {
     }
 }
 
-fn published_files_are_recorded(row: &Row) {
+fn published_files_are_recorded(row: &BackboneSpec) {
     let embedded = matches!(row.origin, Origin::Embedded { .. });
     assert_eq!(row.sources().is_empty(), embedded, "{}: no published file", row.name);
     for source in row.sources() {
@@ -77,7 +77,7 @@ fn published_files_are_recorded(row: &Row) {
     }
 }
 
-fn preprocessing_is_sound(row: &Row) {
+fn preprocessing_is_sound(row: &BackboneSpec) {
     let preprocess = row.preprocess().expect("readable");
     preprocess.check().unwrap_or_else(|error| panic!("{}: {error}", row.name));
     let size = (preprocess.height as usize, preprocess.width as usize);
@@ -86,14 +86,14 @@ fn preprocessing_is_sound(row: &Row) {
     assert_eq!(serde_json::from_str::<Preprocess>(&json).expect("JSON"), preprocess, "{}", row.name);
 }
 
-fn built(row: &Row, weights: &Weights, (height, width): (usize, usize)) -> (Built, LoadReport) {
+fn built(row: &BackboneSpec, weights: &Weights, (height, width): (usize, usize)) -> (Built, LoadReport) {
     let preprocess = row.preprocess_of(weights).expect("a record of the preprocessing");
     let normalisation = Normalisation { mean: preprocess.mean, scale: preprocess.scale };
     let graph = Graph::new(height, width, normalisation);
     Reader::fill(weights, |reader| row.built(reader, graph))
 }
 
-fn every_weight_is_used_once(row: &Row, weights: &Weights) {
+fn every_weight_is_used_once(row: &BackboneSpec, weights: &Weights) {
     let (Built { graph, top }, report) = built(row, weights, SMALL);
     report.require_exact().unwrap_or_else(|error| panic!("{}: {error}", row.name));
     let applied: BTreeSet<&String> = report.applied.iter().collect();
@@ -108,7 +108,7 @@ fn every_weight_is_used_once(row: &Row, weights: &Weights) {
 }
 
 /// Five times, each rounded up, before the average.
-fn stages_halve_the_photo(row: &Row, weights: &Weights) {
+fn stages_halve_the_photo(row: &BackboneSpec, weights: &Weights) {
     let layers = built(row, weights, OBLONG).0.graph.layers();
     let (average, others) = layers.split_last().expect("layers");
     let end = (average.kind, average.output.channels);
@@ -121,11 +121,11 @@ fn stages_halve_the_photo(row: &Row, weights: &Weights) {
 }
 
 /// In every layer, as a share of its largest value; and layers that run together change no bit.
-fn folding_changes_only_the_rounding(row: &Row, weights: &Weights) {
+fn folding_changes_only_the_rounding(row: &BackboneSpec, weights: &Weights) {
     const SHARE: f64 = 1e-4;
     let pixels = probe(SMALL.0 * SMALL.1 * 3);
     let defined = definition::tensors(&built(row, weights, SMALL).0.graph, &pixels);
-    let backbone = row.fit(weights, SMALL, Arithmetic::F32, Isa::best()).expect("the weights fit");
+    let backbone = row.instantiate(weights, SMALL, Arithmetic::F32, Isa::best()).expect("the weights fit");
     let mut features = vec![f32::NAN; row.feature_dim];
     let mut defined = defined.iter().skip(1);
     backbone.network.trace(&pixels, &mut backbone.network.arena(), &mut features, |layer, values| {
@@ -142,22 +142,24 @@ fn folding_changes_only_the_rounding(row: &Row, weights: &Weights) {
 
 /// Bytes → features in f32, and on bytes after the calibration that weights from a file go through, by the path that all photos
 /// take.
-fn photos_become_features(row: &Row, weights: &Weights) {
+fn photos_become_features(row: &BackboneSpec, weights: &Weights) {
     // So few photos, most of them small, calibrate badly: the bound finds a wrong layer, not a lost digit.
     const COSINE: f64 = 0.5;
     // Lite0's own weights reach .995 on the first.
     const COSINE_OF_FIRST: f64 = 0.9;
     let isa = Isa::best();
     let photos = photos();
-    let run = Run { threads: 0, progress: &|_| (), stop: &AtomicBool::new(false) };
-    let ranges = calibrate(row, weights, &photos, isa, &run).expect("photos that can be read");
+    let sources = PhotoSource::files(&photos);
+    let ranges = calibrate(row, weights, &sources, Execution::default()).expect("photos that can be read");
     let [float, bytes] = [Arithmetic::F32, Arithmetic::Int8(&ranges)].map(|arithmetic| {
-        let backbone = row.fit(weights, row.input, arithmetic, isa).expect("weights and ranges fit");
-        let extraction = Extractor::new(backbone).extract(&photos, &Store::none(), &run).expect("runs");
+        let backbone = row.instantiate(weights, row.input, arithmetic, isa).expect("weights and ranges fit");
+        let extraction = Extractor::new(backbone);
+        let extraction =
+            extraction.extract(&sources, &Store::none(), Execution::default(), &|_| {}).expect("runs");
         let features = (0..photos.len()).map(|at| extraction.features_of(at).expect("a good photo"));
         features.collect::<Vec<_>>()
     });
-    let network = row.fit(weights, row.input, Arithmetic::Int8(&ranges), isa).expect("fits").network;
+    let network = row.instantiate(weights, row.input, Arithmetic::Int8(&ranges), isa).expect("fits").network;
     sums_fit(row, &network);
     for (photo, (float, bytes)) in photos.iter().zip(float.iter().zip(&bytes)) {
         let place = format!("{}, {}", row.name, photo.display());
@@ -172,7 +174,7 @@ fn photos_become_features(row: &Row, weights: &Weights) {
 }
 
 /// The maps that are averaged are layers of the network, and sums of maps in which every byte is 255 come back.
-fn sums_fit(row: &Row, network: &Network) {
+fn sums_fit(row: &BackboneSpec, network: &Network) {
     let layout = network.layout();
     let tap = layout.tap().unwrap_or_else(|| panic!("{}: no layer is called {}", row.name, row.tap));
     for (part, layer) in layout.parts().iter().zip([None, Some(&tap.layer)]) {
@@ -212,54 +214,54 @@ mod broken {
     use super::*;
     use crate::network::{Activation, BatchNorm, Convolution, Groups, Padding};
 
-    fn lite2() -> Row {
-        row("efficientnet_lite2").expect("a row").clone()
+    fn lite2() -> BackboneSpec {
+        spec("efficientnet_lite2").expect("a row").clone()
     }
 
     #[test]
     #[should_panic(expected = "no folder of reference/ has a part of this name")]
     fn without_a_reference() {
-        a_reference_belongs_to(&Row { name: "efficientnet_lite9", ..lite2() });
+        a_reference_belongs_to(&BackboneSpec { name: "efficientnet_lite9", ..lite2() });
     }
 
     #[test]
     #[should_panic(expected = "no published file")]
     fn without_a_published_file() {
         let origin = Origin::File { preprocess: efficientnet_lite::LITE2_PREPROCESS, sources: &[] };
-        published_files_are_recorded(&Row { origin, ..lite2() });
+        published_files_are_recorded(&BackboneSpec { origin, ..lite2() });
     }
 
     #[test]
     #[should_panic(expected = "the crop is not the input")]
     fn with_another_crop() {
-        preprocessing_is_sound(&Row { input: (224, 224), ..lite2() });
+        preprocessing_is_sound(&BackboneSpec { input: (224, 224), ..lite2() });
     }
 
     #[test]
     #[should_panic(expected = "size of the classifier")]
     fn with_another_width() {
-        let row = Row { feature_dim: 1281, ..lite2() };
+        let row = BackboneSpec { feature_dim: 1281, ..lite2() };
         every_weight_is_used_once(&row, &formula::weights(&row));
     }
 
     #[test]
     #[should_panic(expected = "1 missing")]
     fn with_a_tensor_that_the_file_lacks() {
-        let row = Row { build: reads_one_more, ..lite2() };
+        let row = BackboneSpec { build: reads_one_more, ..lite2() };
         every_weight_is_used_once(&row, &formula::weights(&lite2()));
     }
 
     #[test]
     #[should_panic(expected = "1 unused")]
     fn without_a_tensor_of_the_file() {
-        let row = Row { build: reads_one_more, ..lite2() };
+        let row = BackboneSpec { build: reads_one_more, ..lite2() };
         every_weight_is_used_once(&lite2(), &formula::weights(&row));
     }
 
     #[test]
     #[should_panic(expected = "the file has other numbers than the network")]
     fn with_a_tensor_that_takes_no_part() {
-        let row = Row { build: reads_one_more, ..lite2() };
+        let row = BackboneSpec { build: reads_one_more, ..lite2() };
         every_weight_is_used_once(&row, &formula::weights(&row));
     }
 
@@ -275,13 +277,13 @@ mod broken {
             reader.tensor("_fc.bias", &[CLASSES]);
             efficientnet_lite::lite2(reader, graph)
         };
-        every_weight_is_used_once(&Row { build, ..lite2() }, &formula::weights(&lite2()));
+        every_weight_is_used_once(&BackboneSpec { build, ..lite2() }, &formula::weights(&lite2()));
     }
 
     #[test]
     #[should_panic(expected = "height and width of the stages")]
     fn with_a_stride_too_few() {
-        let row = Row { build: one_layer, feature_dim: 8, ..lite2() };
+        let row = BackboneSpec { build: one_layer, feature_dim: 8, ..lite2() };
         stages_halve_the_photo(&row, &formula::weights(&row));
     }
 

@@ -2,23 +2,24 @@
 
 use std::path::Path;
 
-use super::{BACKBONES, Origin, Row};
+use super::{BACKBONES, BackboneSpec, Origin};
 use crate::error::{Error, ErrorKind, Result};
 use crate::network::Ranges;
+use crate::remedy::Remedy;
 use crate::weights::{Cache, Digests, Found, LoadReport, Source, Weights, read_bytes};
 
 /// A file that was added to a cache.
 #[derive(Debug)]
 pub struct Added {
     /// The backbone that it is for.
-    pub row: &'static Row,
+    pub spec: &'static BackboneSpec,
     /// Where it lies now.
     pub found: Found,
     /// What became of its tensors.
     pub report: LoadReport,
 }
 
-impl Row {
+impl BackboneSpec {
     /// The published files of its weights; none where they are in the program.
     pub fn sources(&self) -> &'static [Source] {
         match self.origin {
@@ -42,7 +43,7 @@ impl Row {
     /// is, where that is known, is what is asked for if it is not here.
     ///
     /// # Errors
-    /// As [`Row::weights`].
+    /// As [`BackboneSpec::weights`].
     pub fn weights_of(&self, digest: &[u8; 32], source: Option<&str>) -> Result<Weights> {
         match self.origin {
             Origin::Embedded { .. } => {
@@ -74,8 +75,7 @@ impl Row {
     pub fn ranges_of(&self, weights: &Weights) -> Result<Ranges> {
         self.known_ranges(weights)?.ok_or_else(|| {
             let message = format!("these weights of {} have no ranges yet, which int8 needs", self.name);
-            let hint = "training finds them on its photos, `topwork weights add FILE --calibrate PHOTOS` on any; --precision f32 does without";
-            Error::new(ErrorKind::Weights, message).with_hint(hint)
+            Error::new(ErrorKind::Weights, message).with_hint(Remedy::Calibrate)
         })
     }
 
@@ -97,40 +97,40 @@ impl Row {
 /// [`ErrorKind::Weights`] if the file cannot be read, does not fit the network, or was published for another backbone;
 /// [`ErrorKind::Configuration`] if no backbone is named and the file is none that was published, with those that it fits, or if
 /// the backbone's weights are in the program; [`ErrorKind::Io`] if the folder cannot be written.
-pub fn add(file: &Path, row: Option<&'static Row>, cache: &Cache) -> Result<Added> {
+pub fn add(file: &Path, spec: Option<&'static BackboneSpec>, cache: &Cache) -> Result<Added> {
     let bytes = read_bytes(file)?;
     let on_file = |error: Error| error.with_path(file);
     let weights = Weights::from_bytes(&bytes).map_err(on_file)?;
     let digests = Digests::of(bytes.as_slice()).map_err(|error| Error::io("cannot read", file, error))?;
     let published = published(&digests);
-    let row = match (row, published) {
-        (Some(row), Some((other, source))) if row.name != other.name => {
+    let spec = match (spec, published) {
+        (Some(spec), Some((other, source))) if spec.name != other.name => {
             let message = format!(
-                "these are the weights {}, which belong to {}, not to {}",
-                source.name, other.name, row.name
+                "these are the weights {}, which belong to {} with its preprocessing, not to {}",
+                source.name, other.name, spec.name
             );
-            let hint = format!("--backbone {}: preprocessing belongs to the weights", other.name);
-            return Err(on_file(Error::new(ErrorKind::Weights, message).with_hint(hint)));
+            let remedy = Remedy::NameBackbone(vec![other.name]);
+            return Err(on_file(Error::new(ErrorKind::Weights, message).with_hint(remedy)));
         }
-        (Some(row), _) | (None, Some((row, _))) => row,
+        (Some(spec), _) | (None, Some((spec, _))) => spec,
         (None, None) => return Err(on_file(unknown(&weights))),
     };
-    if let Origin::Embedded { .. } = row.origin {
-        let message = format!("the weights of {} are in the program", row.name);
+    if let Origin::Embedded { .. } = spec.origin {
+        let message = format!("the weights of {} are in the program", spec.name);
         return Err(on_file(Error::new(ErrorKind::Configuration, message)));
     }
-    let report = row.check(&weights).map_err(on_file)?;
+    let report = spec.check(&weights).map_err(on_file)?;
     let extension = file.extension().and_then(|extension| extension.to_str()).unwrap_or_default();
     let source = published.map(|(_, source)| source);
-    let found = cache.keep(row.name, source, &bytes, digests, extension)?;
-    Ok(Added { row, found, report })
+    let found = cache.keep(spec.name, source, &bytes, digests, extension)?;
+    Ok(Added { spec, found, report })
 }
 
 /// The backbone and the published file with these digests.
-fn published(digests: &Digests) -> Option<(&'static Row, &'static Source)> {
-    BACKBONES.iter().find_map(|row| {
-        let source = row.sources().iter().find(|source| source.check(digests).is_ok())?;
-        Some((row, source))
+fn published(digests: &Digests) -> Option<(&'static BackboneSpec, &'static Source)> {
+    BACKBONES.iter().find_map(|spec| {
+        let source = spec.sources().iter().find(|source| source.check(digests).is_ok())?;
+        Some((spec, source))
     })
 }
 
@@ -138,13 +138,9 @@ fn published(digests: &Digests) -> Option<(&'static Row, &'static Source)> {
 fn unknown(weights: &Weights) -> Error {
     let fitting: Vec<&str> = BACKBONES
         .iter()
-        .filter(|row| matches!(row.origin, Origin::File { .. }) && row.check(weights).is_ok())
-        .map(|row| row.name)
+        .filter(|spec| matches!(spec.origin, Origin::File { .. }) && spec.check(weights).is_ok())
+        .map(|spec| spec.name)
         .collect();
     let message = "this is none of the published files, so its backbone must be named";
-    let hint = match fitting.is_empty() {
-        true => "--backbone NAME; it fits none, and then says why".to_owned(),
-        false => format!("--backbone NAME; it fits {}, which differ in preprocessing", fitting.join(", ")),
-    };
-    Error::new(ErrorKind::Configuration, message).with_hint(hint)
+    Error::new(ErrorKind::Configuration, message).with_hint(Remedy::NameBackbone(fitting))
 }

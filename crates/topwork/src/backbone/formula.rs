@@ -3,13 +3,13 @@
 use std::collections::BTreeMap;
 
 use super::reference::{split_mix, weights_file};
-use super::{Origin, Row};
+use super::{BackboneSpec, Origin};
 use crate::network::{Graph, Normalisation};
 use crate::weights::{LoadReport, Reader, Tensor, Weights};
 
 /// A file of exactly the tensors that a row asks for. Which these are, and their shapes, is what it finds missing in a file without
 /// them.
-pub(super) fn weights(row: &Row) -> Weights {
+pub(super) fn weights(row: &BackboneSpec) -> Weights {
     let embedded = matches!(row.origin, Origin::Embedded { .. }).then(|| row.weights().expect("readable"));
     let record = embedded.as_ref().and_then(|weights| weights.metadata("topwork"));
     let (mut tensors, mut weights) = (BTreeMap::new(), Weights::default());
@@ -26,7 +26,7 @@ pub(super) fn weights(row: &Row) -> Weights {
     }
 }
 
-fn report(row: &Row, weights: &Weights) -> LoadReport {
+fn report(row: &BackboneSpec, weights: &Weights) -> LoadReport {
     let graph = Graph::new(row.input.0, row.input.1, Normalisation { mean: [0.0; 3], scale: [1.0; 3] });
     Reader::fill(weights, |reader| row.built(reader, graph)).1
 }

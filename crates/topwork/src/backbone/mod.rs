@@ -16,7 +16,7 @@ use crate::network::{Graph, Layer, Layout, Network, Normalisation, Precision, Ra
 use crate::preprocess::{Channels, Filter, Preprocess, Resize, Rounding};
 use crate::weights::{LoadReport, Reader, Source, Weights};
 pub use files::{Added, add};
-use record::Record;
+use record::PreprocessRecord;
 
 /// A network with trained weights, and all that belongs to these weights.
 #[derive(Debug)]
@@ -77,7 +77,7 @@ impl ImageNet {
 
 /// A row of [`BACKBONES`]: a network with the preprocessing that belongs to its weights.
 #[derive(Clone, Debug)]
-pub struct Row {
+pub struct BackboneSpec {
     /// The name by which [`backbone`] finds it.
     pub name: &'static str,
     /// Height and width of the photos with which it was trained.
@@ -133,19 +133,19 @@ pub enum Arithmetic<'a> {
     Int8(&'a Ranges),
 }
 
-impl Row {
+impl BackboneSpec {
     /// Finds the weights that belong to the row and prepares the network for photos of that height and width.
     ///
     /// # Errors
-    /// [`ErrorKind::Weights`] if the weights are not here, cannot be read, or as [`Row::fit`].
+    /// [`ErrorKind::Weights`] if the weights are not here, cannot be read, or as [BackboneSpec::instantiate].
     pub fn load(&self, input: (usize, usize), precision: Precision, isa: Isa) -> Result<Backbone> {
         self.prepare(&self.weights()?, input, precision, isa)
     }
 
-    /// Puts weights into the network as [`Row::fit`], on bytes with the [ranges](Row::ranges_of) that belong to them.
+    /// Puts weights into the network as [BackboneSpec::instantiate], on bytes with the [ranges](BackboneSpec::ranges_of) that belong to them.
     ///
     /// # Errors
-    /// [`ErrorKind::Weights`] if they have no ranges, or as [`Row::fit`].
+    /// [`ErrorKind::Weights`] if they have no ranges, or as [BackboneSpec::instantiate].
     pub fn prepare(
         &self,
         weights: &Weights,
@@ -154,8 +154,10 @@ impl Row {
         isa: Isa,
     ) -> Result<Backbone> {
         match precision {
-            Precision::F32 => self.fit(weights, input, Arithmetic::F32, isa),
-            Precision::Int8 => self.fit(weights, input, Arithmetic::Int8(&self.ranges_of(weights)?), isa),
+            Precision::F32 => self.instantiate(weights, input, Arithmetic::F32, isa),
+            Precision::Int8 => {
+                self.instantiate(weights, input, Arithmetic::Int8(&self.ranges_of(weights)?), isa)
+            }
         }
     }
 
@@ -174,7 +176,7 @@ impl Row {
     /// # Errors
     /// [`ErrorKind::Weights`] if the weights do not fit the network, the ranges are those of other weights or lack a tensor,
     /// or if the features of the probe are others than they should be.
-    pub fn fit(
+    pub fn instantiate(
         &self,
         weights: &Weights,
         input: (usize, usize),
@@ -253,7 +255,7 @@ impl Row {
 
     fn preprocess_of(&self, weights: &Weights) -> Result<Preprocess> {
         match &self.origin {
-            Origin::Embedded { .. } => Record::of(weights)?.preprocess(),
+            Origin::Embedded { .. } => PreprocessRecord::of(weights)?.preprocess(),
             Origin::File { preprocess, .. } => Ok(preprocess.clone()),
         }
     }
@@ -271,7 +273,7 @@ impl ImageNet {
 impl Backbone {
     /// Whether its weights and ranges are in the program.
     pub fn is_embedded(&self) -> bool {
-        row(self.name).is_ok_and(|row| matches!(row.origin, Origin::Embedded { .. }))
+        spec(self.name).is_ok_and(|spec| matches!(spec.origin, Origin::Embedded { .. }))
     }
 
     /// The features of the [`probe`], of the maps that the layout holds.
@@ -314,8 +316,8 @@ pub(crate) const SELF_TEST_HINT: &str = "TOPWORK_ISA=scalar goes on with plain a
 pub const DEFAULT_BACKBONE: &str = topwork_lite0::NAME;
 
 /// All backbones.
-pub static BACKBONES: &[Row] = &[
-    Row {
+pub static BACKBONES: &[BackboneSpec] = &[
+    BackboneSpec {
         name: topwork_lite0::NAME,
         input: (224, 224),
         feature_dim: 1280,
@@ -323,7 +325,7 @@ pub static BACKBONES: &[Row] = &[
         origin: Origin::Embedded { weights: topwork_lite0::WEIGHTS, ranges: topwork_lite0::RANGES },
         build: efficientnet_lite::lite0,
     },
-    Row {
+    BackboneSpec {
         name: "efficientnet_lite2",
         input: (260, 260),
         feature_dim: 1280,
@@ -335,7 +337,7 @@ pub static BACKBONES: &[Row] = &[
         build: efficientnet_lite::lite2,
     },
     // Keras resizes to the input's size, whatever the proportion, with the nearest pixel.
-    Row {
+    BackboneSpec {
         name: "resnet50",
         input: (224, 224),
         feature_dim: 2048,
@@ -343,7 +345,7 @@ pub static BACKBONES: &[Row] = &[
         origin: Origin::File { preprocess: CAFFE, sources: resnet::sources::KERAS },
         build: resnet::resnet50_keras,
     },
-    Row {
+    BackboneSpec {
         name: "resnet50_torchvision",
         input: (224, 224),
         feature_dim: 2048,
@@ -354,7 +356,7 @@ pub static BACKBONES: &[Row] = &[
         },
         build: resnet::resnet50_pytorch,
     },
-    Row {
+    BackboneSpec {
         name: "resnet50_torchvision_v2",
         input: (224, 224),
         feature_dim: 2048,
@@ -366,7 +368,7 @@ pub static BACKBONES: &[Row] = &[
         build: resnet::resnet50_pytorch,
     },
     // timm: crop_pct .95, so the shorter side is the floor of 224 / .95.
-    Row {
+    BackboneSpec {
         name: "resnet50_timm_a1",
         input: (224, 224),
         feature_dim: 2048,
@@ -406,13 +408,13 @@ const fn torch(shorter: u32, filter: Filter) -> Preprocess {
     }
 }
 
-/// The row of that name.
+/// The backbone of that name, without its weights.
 ///
 /// # Errors
 /// [`ErrorKind::Configuration`] if there is none.
-pub fn row(name: &str) -> Result<&'static Row> {
-    BACKBONES.iter().find(|row| row.name == name).ok_or_else(|| {
-        let names: Vec<&str> = BACKBONES.iter().map(|row| row.name).collect();
+pub fn spec(name: &str) -> Result<&'static BackboneSpec> {
+    BACKBONES.iter().find(|spec| spec.name == name).ok_or_else(|| {
+        let names: Vec<&str> = BACKBONES.iter().map(|spec| spec.name).collect();
         Error::new(ErrorKind::Configuration, format!("no backbone is called {name:?}"))
             .with_hint(format!("there is {}", names.join(", ")))
     })
@@ -421,10 +423,10 @@ pub fn row(name: &str) -> Result<&'static Row> {
 /// The backbone of that name, for its own input size.
 ///
 /// # Errors
-/// [`ErrorKind::Configuration`] if there is none of that name; [`ErrorKind::Weights`] as [`Row::load`].
+/// [`ErrorKind::Configuration`] if there is none of that name; [`ErrorKind::Weights`] as [`BackboneSpec::load`].
 pub fn backbone(name: &str, precision: Precision, isa: Isa) -> Result<Backbone> {
-    let row = row(name)?;
-    row.load(row.input, precision, isa)
+    let spec = spec(name)?;
+    spec.load(spec.input, precision, isa)
 }
 
 #[cfg(test)]

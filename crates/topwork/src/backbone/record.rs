@@ -8,13 +8,13 @@ use crate::weights::Weights;
 
 /// The part of the record that topwork acts on; origin, licence and class names stand beside it.
 #[derive(Deserialize)]
-pub(super) struct Record {
+pub(super) struct PreprocessRecord {
     preprocessing: Preprocessing,
 }
 
-impl Record {
+impl PreprocessRecord {
     /// Reads the record of a weights file.
-    pub(super) fn of(weights: &Weights) -> Result<Record> {
+    pub(super) fn of(weights: &Weights) -> Result<PreprocessRecord> {
         let json = weights.metadata("topwork");
         let json =
             json.ok_or_else(|| Error::new(ErrorKind::Weights, "the weights have no record \"topwork\""))?;

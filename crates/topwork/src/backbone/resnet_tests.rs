@@ -225,7 +225,7 @@ fn compare(framework: Framework, name: &str, parameters: impl Fn(&str) -> bool, 
     let bits = tensors.values().flat_map(|tensor| &tensor.values).map(|value| value.to_bits());
     assert_eq!(reference::digest(bits), expected_digest, "the weights are not make.py's");
     let weights = Weights::from_bytes(&reference::weights_file(&tensors, None)).expect("a good file");
-    let row = row(name).expect("a row");
+    let row = spec(name).expect("a row");
     let key = if framework == Framework::Keras { "keras" } else { "pytorch" };
     let mut differences = Differences::default();
     let mut logits_compared = 0;
@@ -236,7 +236,7 @@ fn compare(framework: Framework, name: &str, parameters: impl Fn(&str) -> bool, 
             }
             let place = format!("{key} {} {}", isa.name(), picture.name);
             let input = (picture.height, picture.width);
-            let backbone = row.fit(&weights, input, Arithmetic::F32, isa).expect("the weights fit");
+            let backbone = row.instantiate(&weights, input, Arithmetic::F32, isa).expect("the weights fit");
             backbone.report.require_exact().expect("every tensor is used");
             let applied = backbone.report.applied.iter().filter(|name| parameters(name));
             let applied = applied.map(|name| tensors[name].values.len()).sum::<usize>();
@@ -295,7 +295,7 @@ fn photos_are_prepared_as_the_frameworks_do() {
         let [width, height] = [width, height].map(|size| size.parse().expect("a size"));
         let pixels = (0..height * width * 3).map(|place| reference::noise(place as usize)).collect();
         let photo = Photo { width, height, pixels };
-        let preprocess = row(name).expect("a row").preprocess().expect("a record");
+        let preprocess = spec(name).expect("a row").preprocess().expect("a record");
         for isa in Isa::available() {
             let mut found = vec![0; preprocess.len()];
             preprocess.pixels(&photo, isa, &mut Scratch::default(), &mut found);

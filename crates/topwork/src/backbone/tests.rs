@@ -53,7 +53,7 @@ fn layer_of(stage: &str) -> String {
 
 /// Holds an EfficientNet-Lite with these weights to `efficientnet-lite-pytorch` in f64 with the same. The tolerances are some ten
 /// times what f32 arithmetic was seen to need, here and in PyTorch: 6e-6 in any feature, all of which lie in [0, 6].
-fn hold_to_the_original(row: &Row, weights: &Weights, folder: &str, kind: &str) {
+fn hold_to_the_original(row: &BackboneSpec, weights: &Weights, folder: &str, kind: &str) {
     const FEATURE: f64 = 6e-5;
     const STAGE: f64 = 1e-4;
     const LOGIT: f64 = 5e-4;
@@ -62,7 +62,7 @@ fn hold_to_the_original(row: &Row, weights: &Weights, folder: &str, kind: &str) 
     for isa in Isa::available() {
         for Case { picture, stages, top, .. } in cases(folder, kind) {
             let size = (picture.height, picture.width);
-            let backbone = row.fit(weights, size, Arithmetic::F32, isa).expect("the weights fit");
+            let backbone = row.instantiate(weights, size, Arithmetic::F32, isa).expect("the weights fit");
             let place = format!("{} {}", isa.name(), picture.name);
             let pixels = picture.pixels();
             differences.compare_stages(&place, &backbone, &pixels, &stages, layer_of, STAGE);
@@ -93,14 +93,14 @@ fn lite0_is_the_original() {
 
 #[test]
 fn lite2_is_the_original() {
-    let row = row("efficientnet_lite2").expect("a row");
+    let row = spec("efficientnet_lite2").expect("a row");
     hold_to_the_original(row, &formula::weights(row), "lite2", "formula");
 }
 
 #[test]
 #[allow(clippy::print_stderr, reason = "why it is skipped")]
 fn lite2_s_published_weights_give_what_they_gave() {
-    let row = row("efficientnet_lite2").expect("a row");
+    let row = spec("efficientnet_lite2").expect("a row");
     let search = Cache::of_user().expect("a folder").search(row.name, row.sources());
     let Some(file) = search.found.into_iter().find(|found| found.source.is_some()) else {
         return eprintln!("skipped: the published weights of {} are in no cache", row.name);
@@ -185,7 +185,7 @@ fn lite0_s_preprocessing_is_the_one_of_its_weights() {
 fn an_unknown_name_is_answered_with_the_known_ones() {
     let error = backbone("efficientnet_lite9", Precision::Int8, Isa::best()).expect_err("there is none");
     assert_eq!(error.kind(), ErrorKind::Configuration);
-    let hint = error.hint().expect("the names that there are");
+    let hint = error.remedy().expect("the names that there are").to_string();
     assert!(BACKBONES.iter().all(|row| hint.contains(row.name)), "{hint}");
 }
 
@@ -201,7 +201,7 @@ fn a_broken_kernel_is_refused() {
             let error = backbone.prove(&ranges.probe).expect_err("a wrong lane is found");
             let text = error.to_string();
             assert!(text.contains("self-test") && text.contains(isa.name()), "{text}");
-            assert_eq!(error.hint(), Some("TOPWORK_ISA=scalar goes on with plain arithmetic, slowly"));
+            assert_eq!(error.remedy(), Some(&SELF_TEST_HINT.into()));
             backbone = row.load(row.input, Precision::Int8, isa).expect("the kernels are sound");
         }
     }
@@ -213,6 +213,7 @@ fn ranges_of_other_weights_are_refused() {
     let weights = row.weights().expect("embedded");
     let mut ranges = row.ranges_of(&weights).expect("lite0 has ranges");
     ranges.weights = "0".repeat(64);
-    let error = row.fit(&weights, row.input, Arithmetic::Int8(&ranges), Isa::SCALAR).expect_err("others");
+    let error =
+        row.instantiate(&weights, row.input, Arithmetic::Int8(&ranges), Isa::SCALAR).expect_err("others");
     assert_eq!(error.kind(), ErrorKind::Weights);
 }

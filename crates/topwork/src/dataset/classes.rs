@@ -3,7 +3,7 @@
 //! macOS decomposes the umlauts of folder names, spreadsheets leave spaces behind labels, and web pages bring signs that
 //! nobody sees. Such spellings are one class. Upper and lower case are not: letters are classes of their own.
 
-use super::name;
+use crate::notice::Notice;
 use std::collections::{BTreeMap, BTreeSet};
 use unicode_normalization::UnicodeNormalization;
 
@@ -64,16 +64,11 @@ impl Spellings {
     }
 
     /// A note on classes that were written in several ways.
-    pub(super) fn note(&self) -> Option<String> {
+    pub(super) fn note(&self) -> Option<Notice> {
         let several = self.0.iter().filter(|(_, written)| written.len() > 1);
-        let classes: Vec<String> = several
-            .map(|(class, written)| {
-                let written: Vec<String> = written.iter().map(|name| code_points(name)).collect();
-                format!("\"{}\" ({})", name::visible(class), written.join(", "))
-            })
-            .collect();
-        (!classes.is_empty())
-            .then(|| format!("written in several ways, and one class each: {}", classes.join("; ")))
+        let classes: Vec<(String, Vec<String>)> =
+            several.map(|(class, written)| (class.clone(), written.iter().cloned().collect())).collect();
+        (!classes.is_empty()).then_some(Notice::SeveralSpellings(classes))
     }
 }
 
@@ -98,38 +93,28 @@ pub(super) fn merged_by_case(counts: &BTreeMap<String, usize>) -> BTreeMap<Strin
 pub(super) fn merged_note(
     counts: &BTreeMap<String, usize>,
     merged: &BTreeMap<String, String>,
-) -> Option<String> {
+) -> Option<Notice> {
     let others = merged.iter().filter(|(class, common)| class != common);
-    let others: Vec<String> = others
-        .map(|(class, common)| {
-            format!("{} of \"{}\" into \"{}\"", counts[class], name::visible(class), name::visible(common))
-        })
-        .collect();
-    (!others.is_empty())
-        .then(|| format!("merged, for they differ only in upper and lower case: {}", others.join("; ")))
+    let others: Vec<(usize, String, String)> =
+        others.map(|(class, common)| (counts[class], class.clone(), common.clone())).collect();
+    (!others.is_empty()).then_some(Notice::MergedByCase(others))
 }
 
 /// Warnings for classes that may be one by mistake; `counts` are their photos.
-pub(super) fn twins(classes: &[String], counts: &[usize]) -> Vec<String> {
+pub(super) fn twins(classes: &[String], counts: &[usize]) -> Vec<Notice> {
     let by_case = pairs(classes, |class| class.to_lowercase());
     let by_look = pairs(classes, skeleton);
     let mut warnings = Vec::new();
     if !by_case.is_empty() {
-        let shown = |label: usize| format!("\"{}\" ({})", name::visible(&classes[label]), counts[label]);
-        let twins: Vec<String> =
-            by_case.iter().map(|(one, other)| format!("{}, {}", shown(*one), shown(*other))).collect();
-        warnings.push(format!(
-            "two classes each, though they differ only in upper and lower case: {}; --merge-case makes them one",
-            twins.join("; ")
-        ));
+        let with_count = |label: usize| (classes[label].clone(), counts[label]);
+        let twins = by_case.iter().map(|(one, other)| [with_count(*one), with_count(*other)]);
+        warnings.push(Notice::CaseTwins(twins.collect()));
     }
-    let twins: Vec<String> = by_look
-        .iter()
-        .filter(|pair| !by_case.contains(pair))
-        .map(|(one, other)| format!("{}, {}", code_points(&classes[*one]), code_points(&classes[*other])))
-        .collect();
+    let twins = by_look.iter().filter(|pair| !by_case.contains(pair));
+    let twins: Vec<[String; 2]> =
+        twins.map(|(one, other)| [classes[*one].clone(), classes[*other].clone()]).collect();
     if !twins.is_empty() {
-        warnings.push(format!("two classes each, though they look alike: {}", twins.join("; ")));
+        warnings.push(Notice::LookAlikes(twins));
     }
     warnings
 }
@@ -153,7 +138,7 @@ fn skeleton(class: &str) -> String {
 }
 
 /// A name in quotes with all signs but plain ones as their code points, so that the difference shows.
-fn code_points(class: &str) -> String {
+pub(crate) fn spelled(class: &str) -> String {
     let shown = class.chars().map(|sign| match sign {
         ' '..='~' => sign.to_string(),
         _ => format!("\\u{{{:x}}}", u32::from(sign)),
@@ -203,7 +188,12 @@ mod tests {
 
     #[test]
     fn what_looks_alike_and_is_not_is_told() {
-        let warned = |names: &[&str]| twins(&classes(names), &vec![1; names.len()]).join("\n");
+        let warned = |names: &[&str]| {
+            twins(&classes(names), &vec![1; names.len()])
+                .iter()
+                .map(|notice| format!("{notice}\n"))
+                .collect::<String>()
+        };
         assert_eq!(warned(&["cat", "dog", "k\u{f6}rner", "k\u{fc}rner"]), "");
         assert!(warned(&["a b", "a\u{a0}b"]).contains("\"a b\", \"a\\u{a0}b\""));
         assert!(warned(&["a  b", "a b"]).contains("\"a  b\", \"a b\""));
@@ -224,7 +214,7 @@ mod tests {
             ["ANGER", "anger", "Joy", "joy", "fear"].map(of),
             ["anger", "anger", "Joy", "Joy", "fear"]
         );
-        let note = merged_note(&counts, &merged).unwrap();
+        let note = merged_note(&counts, &merged).unwrap().to_string();
         assert!(note.contains("3 of \"ANGER\" into \"anger\"; 2 of \"joy\" into \"Joy\""), "{note}");
     }
 

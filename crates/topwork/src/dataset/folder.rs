@@ -6,8 +6,13 @@
 
 use super::classes::{Spellings, label_of, merged_by_case, merged_note, twins};
 use super::walk::{self, Entry, Found, Kind, entries, joined, walk};
-use super::{Dataset, Ignored, Options, Sample, Set, Skipped, name, quoted, unknown_classes};
+use super::{
+    Dataset, IgnoreReason, Ignored, Options, Sample, SkipReason, Skipped, Subset, name, quoted,
+    unknown_classes,
+};
 use crate::error::{Error, ErrorKind, Result};
+use crate::notice::Notice;
+use crate::photo::{PhotoSource, Reason};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
@@ -15,7 +20,7 @@ pub use walk::{MAXIMUM_DEPTH, MAXIMUM_FILES};
 
 /// A folder that holds class folders, and its name below the root.
 struct SetFolder {
-    set: Option<Set>,
+    set: Option<Subset>,
     path: PathBuf,
     name: String,
 }
@@ -29,7 +34,7 @@ struct Layout {
     ignored: Vec<Ignored>,
     /// Names of folders beside the sets.
     unused: Vec<String>,
-    notes: Vec<String>,
+    notes: Vec<Notice>,
 }
 
 impl Layout {
@@ -43,7 +48,7 @@ impl Layout {
 /// Reads the photos to train on.
 ///
 /// `root` holds class folders; or folders for the sets (`train`, `training_set`, `val`, `testing`, …, see
-/// [`Set::named`]) that hold class folders; or a single folder that holds one of these. Photos may lie deeper
+/// [`Subset::named`]) that hold class folders; or a single folder that holds one of these. Photos may lie deeper
 /// inside a class folder. Links are followed, and a folder that a link leads back to is skipped as `loop`.
 ///
 /// Rules: a class folder without files is left out, with a warning; in another set a class without photos is fine,
@@ -56,7 +61,7 @@ impl Layout {
 /// for one set, an unknown class; `Io` where the folder cannot be listed.
 pub fn read(root: &Path, options: &Options) -> Result<Dataset> {
     let layout = understand(root, &[])?;
-    let training = layout.sets.iter().find(|folder| matches!(folder.set, None | Some(Set::Training)));
+    let training = layout.sets.iter().find(|folder| matches!(folder.set, None | Some(Subset::Training)));
     let Some(training) = training else {
         let found: Vec<String> = layout.sets.iter().map(|folder| folder.name.clone()).collect();
         let message = format!("there is no training set beside {}", quoted(&found));
@@ -88,32 +93,27 @@ pub fn read(root: &Path, options: &Options) -> Result<Dataset> {
         check_for_sets_below(root, &training.name, &read)?;
     }
     if !layout.unused.is_empty() {
-        dataset.warnings.push(format!("not used: {} beside the sets", quoted(&layout.unused)));
+        dataset.warnings.push(Notice::FoldersBesideSets(layout.unused));
     }
     let lost = dataset
         .ignored
         .iter()
-        .filter(|ignored| ignored.reason == "beside-classes" && may_be_photo(&ignored.name));
+        .filter(|ignored| ignored.reason == IgnoreReason::BesideClasses && may_be_photo(&ignored.name));
     let lost: Vec<String> = lost.map(|ignored| ignored.name.clone()).collect();
     if let Some(first) = lost.first() {
-        let (number, shown) = (lost.len(), name::visible(first));
-        let photos = if number == 1 { "photo lies" } else { "photos lie" };
-        dataset
-            .warnings
-            .push(format!("not used: {number} {photos} beside the class folders, such as \"{shown}\""));
+        let (photos, example) = (lost.len(), first.clone());
+        dataset.warnings.push(Notice::PhotosBesideClasses { photos, example });
     }
     if let Some(skipped) = read.iter().find_map(|(_, found)| unlisted(found)) {
-        let message = format!("a class folder cannot be listed ({})", skipped.detail);
+        let message = format!("a class folder cannot be listed ({})", skipped.reason.detail());
         return Err(Error::new(ErrorKind::Dataset, message)
-            .with_path(&skipped.path)
+            .with_path(skipped.path.clone().unwrap_or_default())
             .with_hint("make it readable, or move it away: a class must not get lost in silence"));
     }
     let (filled, empty): (Vec<_>, Vec<_>) = read.into_iter().partition(|(_, found)| !found.files.is_empty());
     if !filled.is_empty() && !empty.is_empty() {
         let names: Vec<String> = empty.iter().map(|(class, _)| class.clone()).collect();
-        dataset
-            .warnings
-            .push(format!("left out, for they hold no photo: the class folders {}", quoted(&names)));
+        dataset.warnings.push(Notice::EmptyClasses(names));
     }
     for (_, found) in empty {
         take(&mut dataset, found, None, training.set);
@@ -128,11 +128,8 @@ pub fn read(root: &Path, options: &Options) -> Result<Dataset> {
         let set = folder.set.expect("only a training set has no name");
         let read = class_folders(folder, &layout.above, &mut dataset)?;
         if read.is_empty() {
-            dataset.ignored.push(Ignored { name: folder.name.clone(), reason: "no-classes" });
-            let shown = name::visible(&folder.name);
-            dataset
-                .warnings
-                .push(format!("not used: \"{shown}\" holds no class folders, so its photos have no labels"));
+            dataset.ignored.push(Ignored { name: folder.name.clone(), reason: IgnoreReason::NoClasses });
+            dataset.warnings.push(Notice::UnlabelledSet(folder.name.clone()));
         } else {
             match_classes(&mut dataset, read, set, options)?;
         }
@@ -144,8 +141,10 @@ pub fn read(root: &Path, options: &Options) -> Result<Dataset> {
 /// The reason why nothing is known of a class folder, where the system does not let it be listed.
 fn unlisted(found: &Found) -> Option<&Skipped> {
     let [only] = &found.skipped[..] else { return None };
-    let denied = matches!(only.reason.as_str(), "no-permission" | "io");
-    (found.files.is_empty() && denied && !only.path.is_file()).then_some(only)
+    let SkipReason::Unreadable(why) = &only.reason else { return None };
+    let denied = matches!(why.reason, Reason::NoPermission | Reason::Io);
+    (found.files.is_empty() && denied && only.path.as_ref().is_some_and(|path| !path.is_file()))
+        .then_some(only)
 }
 
 /// Reads photos of classes that are fixed already, for that set. Of a folder that holds several sets, the test set
@@ -153,9 +152,9 @@ fn unlisted(found: &Found) -> Option<&Skipped> {
 ///
 /// # Errors
 /// As [`read`], except that one class is enough.
-pub fn read_as(root: &Path, classes: &[String], set: Set, options: &Options) -> Result<Dataset> {
+pub fn read_as(root: &Path, classes: &[String], set: Subset, options: &Options) -> Result<Dataset> {
     let mut layout = understand(root, classes)?;
-    let position = layout.sets.iter().position(|folder| matches!(folder.set, None | Some(Set::Test)));
+    let position = layout.sets.iter().position(|folder| matches!(folder.set, None | Some(Subset::Test)));
     let Some(position) = position else {
         let found: Vec<String> = layout.sets.iter().map(|folder| folder.name.clone()).collect();
         let message = format!("there is no test set beside {}", quoted(&found));
@@ -172,10 +171,10 @@ pub fn read_as(root: &Path, classes: &[String], set: Set, options: &Options) -> 
         ..Dataset::default()
     };
     if folder.set.is_some() {
-        dataset.notes.push(format!("of several sets, \"{}\" is taken", name::visible(&folder.name)));
-        dataset
-            .ignored
-            .extend(layout.sets.into_iter().map(|other| Ignored { name: other.name, reason: "other-set" }));
+        dataset.notes.push(Notice::FolderOfSet(folder.name.clone()));
+        dataset.ignored.extend(
+            layout.sets.into_iter().map(|other| Ignored { name: other.name, reason: IgnoreReason::OtherSet }),
+        );
     }
     let read = class_folders(&folder, &layout.above, &mut dataset)?;
     if read.is_empty() {
@@ -229,7 +228,6 @@ fn understand(root: &Path, known: &[String]) -> Result<Layout> {
         && let Ok(inner) = entries(&only.path)
     {
         let inner_name = joined("", &only.name);
-        let note = || format!("everything lies in the single folder \"{}\"", name::visible(&inner_name));
         let layout = match sets(&only.path, &inner_name, &inner)? {
             Some(layout) => Some(layout),
             None if inner.iter().filter(|entry| is_folder(entry)).count() >= 2 => {
@@ -239,9 +237,9 @@ fn understand(root: &Path, known: &[String]) -> Result<Layout> {
             None => None,
         };
         if let Some(mut layout) = layout {
-            layout.notes.push(note());
+            layout.notes.push(Notice::SingleFolder(inner_name));
             layout.above.push(root.to_path_buf());
-            layout.ignored.extend(ignored(&listed, "", "beside-classes"));
+            layout.ignored.extend(ignored(&listed, "", IgnoreReason::BesideClasses));
             return Ok(layout);
         }
     }
@@ -256,8 +254,8 @@ fn understand(root: &Path, known: &[String]) -> Result<Layout> {
 /// hold folders themselves (a class may well be called "train").
 fn sets(base: &Path, prefix: &str, listed: &[Entry]) -> Result<Option<Layout>> {
     let folders: Vec<&Entry> = listed.iter().filter(|entry| is_folder(entry)).collect();
-    let mut named: Vec<(Set, &Entry)> =
-        folders.iter().filter_map(|entry| Some((Set::named(entry.name.to_str()?)?, *entry))).collect();
+    let mut named: Vec<(Subset, &Entry)> =
+        folders.iter().filter_map(|entry| Some((Subset::named(entry.name.to_str()?)?, *entry))).collect();
     if named.len() < folders.len() {
         let longer = named_among_others(&folders);
         if longer.len() > named.len() {
@@ -267,7 +265,7 @@ fn sets(base: &Path, prefix: &str, listed: &[Entry]) -> Result<Option<Layout>> {
     let nested = named.iter().filter(|(_, entry)| holds_folders(&entry.path)).count();
     let distinct = |set| named.iter().any(|&(other, _)| other == set);
     let all = !folders.is_empty() && named.len() == folders.len();
-    if !(all || nested >= 2 && distinct(Set::Training)) {
+    if !(all || nested >= 2 && distinct(Subset::Training)) {
         return Ok(None);
     }
     let mut sets: Vec<SetFolder> = Vec::new();
@@ -284,38 +282,38 @@ fn sets(base: &Path, prefix: &str, listed: &[Entry]) -> Result<Option<Layout>> {
         sets.push(SetFolder { set: Some(*set), path, name });
     }
     sets.sort_by_key(|folder| folder.set);
-    let mut beside = ignored(listed, prefix, "beside-sets");
+    let mut beside = ignored(listed, prefix, IgnoreReason::BesideSets);
     let others = folders.iter().filter(|entry| !named.iter().any(|(_, named)| std::ptr::eq(*named, **entry)));
     let unused: Vec<String> = others.map(|entry| joined(prefix, &entry.name)).collect();
-    beside.extend(unused.iter().map(|name| Ignored { name: name.clone(), reason: "beside-sets" }));
+    beside.extend(unused.iter().map(|name| Ignored { name: name.clone(), reason: IgnoreReason::BesideSets }));
     Ok(Some(Layout { sets, above: vec![base.to_path_buf()], ignored: beside, unused, notes: Vec::new() }))
 }
 
 /// Folders called `pets_train` and `pets_test`, or `train` and `test1`: the training set and others, which say the same
 /// beside the set. Empty if they look like classes.
-fn named_among_others<'a>(folders: &[&'a Entry]) -> Vec<(Set, &'a Entry)> {
-    let found: Vec<(Set, String, &Entry)> = folders
+fn named_among_others<'a>(folders: &[&'a Entry]) -> Vec<(Subset, &'a Entry)> {
+    let found: Vec<(Subset, String, &Entry)> = folders
         .iter()
         .filter_map(|entry| {
-            let (set, others) = Set::named_among_others(entry.name.to_str()?)?;
+            let (set, others) = Subset::named_among_others(entry.name.to_str()?)?;
             Some((set, others, *entry))
         })
         .collect();
-    let Some((_, common, _)) = found.iter().find(|(set, ..)| *set == Set::Training) else {
+    let Some((_, common, _)) = found.iter().find(|(set, ..)| *set == Subset::Training) else {
         return Vec::new();
     };
     let alike = || found.iter().filter(|(_, others, _)| others == common);
-    let is_beside = alike().any(|(set, ..)| *set != Set::Training);
+    let is_beside = alike().any(|(set, ..)| *set != Subset::Training);
     if is_beside { alike().map(|(set, _, entry)| (*set, *entry)).collect() } else { Vec::new() }
 }
 
 /// Some archives hold `training_set/training_set/…`: the inner folder, where it is all there is.
-fn unwrapped(set: Set, path: PathBuf, name: String) -> (PathBuf, String) {
+fn unwrapped(set: Subset, path: PathBuf, name: String) -> (PathBuf, String) {
     if let Ok(inner) = entries(&path) {
         let mut visible = inner.iter().filter(|entry| !matches!(entry.kind, Kind::Ignored(_)));
         if let (Some(only), None) = (visible.next(), visible.next())
             && is_folder(only)
-            && only.name.to_str().and_then(Set::named) == Some(set)
+            && only.name.to_str().and_then(Subset::named) == Some(set)
         {
             return (only.path.clone(), joined(&name, &only.name));
         }
@@ -336,7 +334,7 @@ fn holds_folders(folder: &Path) -> bool {
 }
 
 /// What lies beside the folders that are used: by its name no photo, or for the reason that its place gives.
-fn ignored(listed: &[Entry], prefix: &str, place: &'static str) -> Vec<Ignored> {
+fn ignored(listed: &[Entry], prefix: &str, place: IgnoreReason) -> Vec<Ignored> {
     listed
         .iter()
         .filter_map(|entry| match entry.kind {
@@ -356,7 +354,7 @@ fn class_folders(
     dataset: &mut Dataset,
 ) -> Result<Vec<(String, Found)>> {
     let listed = list(&folder.path)?;
-    dataset.ignored.extend(ignored(&listed, &folder.name, "beside-classes"));
+    dataset.ignored.extend(ignored(&listed, &folder.name, IgnoreReason::BesideClasses));
     let mut above: Vec<&Path> = above.iter().map(PathBuf::as_path).collect();
     above.push(&folder.path);
     let (mut classes, mut spellings) = (Vec::new(), Spellings::default());
@@ -380,9 +378,14 @@ fn joined_by_class(folders: impl Iterator<Item = (String, Found)>) -> Vec<(Strin
     classes.into_iter().collect()
 }
 
-fn take(dataset: &mut Dataset, found: Found, label: Option<usize>, set: Option<Set>) {
+fn take(dataset: &mut Dataset, found: Found, label: Option<usize>, set: Option<Subset>) {
     if let Some(label) = label {
-        dataset.samples.extend(found.files.into_iter().map(|(name, path)| Sample { name, path, label, set }));
+        dataset.samples.extend(
+            found
+                .files
+                .into_iter()
+                .map(|(name, path)| Sample { set, ..Sample::new(name, PhotoSource::File(path), label) }),
+        );
     }
     dataset.skipped.extend(found.skipped.into_iter().map(|skipped| Skipped { label, set, ..skipped }));
     dataset.ignored.extend(found.ignored);
@@ -392,7 +395,7 @@ fn take(dataset: &mut Dataset, found: Found, label: Option<usize>, set: Option<S
 fn match_classes(
     dataset: &mut Dataset,
     read: Vec<(String, Found)>,
-    set: Set,
+    set: Subset,
     options: &Options,
 ) -> Result<()> {
     let mut unknown = Vec::new();
@@ -416,7 +419,7 @@ fn match_classes(
         .map(|(class, _)| class.clone())
         .collect();
     if !missing.is_empty() {
-        dataset.warnings.push(format!("the {} set has no photo of {}", set.as_str(), quoted(&missing)));
+        dataset.warnings.push(Notice::MissingClasses { set, classes: missing });
     }
     Ok(())
 }
@@ -452,9 +455,10 @@ fn check_for_sets_below(root: &Path, prefix: &str, read: &[(String, Found)]) -> 
         };
         let folders: std::collections::BTreeSet<String> =
             found.files.iter().filter_map(|(name, _)| inside(name)).collect();
-        let has =
-            |wanted: fn(Set) -> bool| folders.iter().filter_map(|folder| Set::named(folder)).any(wanted);
-        if has(|set| set == Set::Training) && has(|set| set != Set::Training) {
+        let has = |wanted: fn(Subset) -> bool| {
+            folders.iter().filter_map(|folder| Subset::named(folder)).any(wanted)
+        };
+        if has(|set| set == Subset::Training) && has(|set| set != Subset::Training) {
             let folders: Vec<String> = folders.into_iter().collect();
             let shown = name::visible(class);
             let message = format!("the class folder \"{shown}\" holds the sets {}", quoted(&folders));

@@ -3,7 +3,7 @@
 //! Bytes out, nothing else: whoever calls writes the file.
 
 use super::split::{Digest, Split};
-use super::{Dataset, Set};
+use super::{Dataset, Subset};
 use crate::error::{Error, ErrorKind, Result};
 
 /// The rows `filename,set,label,blake3` of all photos that are used, in the order of [`Dataset::samples`].
@@ -28,7 +28,7 @@ pub fn csv(
         if let (Some(set), Some(digest)) = (set, digest) {
             let hexadecimal = blake3::Hash::from_bytes(*digest).to_hex();
             let class = dataset.classes[sample.label].as_str();
-            let fold = if *set == Set::Training { folds.next().map(usize::to_string) } else { None };
+            let fold = if *set == Subset::Training { folds.next().map(usize::to_string) } else { None };
             let mut row = vec![sample.name.as_str(), set.as_str(), class, hexadecimal.as_str()];
             row.extend(fold_of.map(|_| fold.as_deref().unwrap_or("")));
             writer.write_record(&row).map_err(bug)?;

@@ -4,6 +4,7 @@
 //! are only read, and only their listing, never their content, is read here.
 
 mod classes;
+mod skip;
 pub mod folder;
 pub mod manifest;
 pub mod name;
@@ -11,14 +12,18 @@ pub mod split;
 pub mod table;
 mod walk;
 
+pub(crate) use self::classes::spelled;
+pub use self::skip::{IgnoreReason, SkipReason};
 use crate::error::{Error, ErrorKind, Result};
+use crate::notice::Notice;
+use crate::photo::PhotoSource;
 use serde::{Deserialize, Serialize};
 use std::path::{Path, PathBuf};
 
 /// What a photo is used for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-pub enum Set {
+pub enum Subset {
     /// The head learns from it.
     Training,
     /// Chooses the epoch and the like; never learned from.
@@ -31,21 +36,21 @@ pub enum Set {
     CrossValidation,
 }
 
-impl Set {
+impl Subset {
     /// The name in files: `training`, `validation`, `test`, `evaluation`, `cross_validation`.
     pub fn as_str(self) -> &'static str {
         match self {
-            Set::Training => "training",
-            Set::Validation => "validation",
-            Set::Test => "test",
-            Set::Evaluation => "evaluation",
-            Set::CrossValidation => "cross_validation",
+            Subset::Training => "training",
+            Subset::Validation => "validation",
+            Subset::Test => "test",
+            Subset::Evaluation => "evaluation",
+            Subset::CrossValidation => "cross_validation",
         }
     }
 
     /// The set that people mean by that name of a folder or that value in a table: `train`, `Training_Set`,
     /// `val`, `valid`, `validation-set`, `testing`, `train_images`, … in any case; `None` for any other word.
-    pub fn named(text: &str) -> Option<Set> {
+    pub fn named(text: &str) -> Option<Subset> {
         let words = || text.split(|c: char| !c.is_alphanumeric()).filter(|word| !word.is_empty());
         let known = words().filter(|word| !FILLERS.contains(&word.to_lowercase().as_str()));
         let mut word: String = known.flat_map(str::chars).flat_map(char::to_lowercase).collect();
@@ -54,16 +59,16 @@ impl Set {
                 word = stem.to_string();
             }
         }
-        Set::of_word(&word)
+        Subset::of_word(&word)
     }
 
     /// The set in a name of several words or with numbers, and what else it says: `test1`, `01_train`, `pets_train`. Names of
     /// classes may look like that, too (`train station`), so the place must show that they are sets.
-    fn named_among_others(text: &str) -> Option<(Set, String)> {
+    fn named_among_others(text: &str) -> Option<(Subset, String)> {
         let mut found = None;
         let mut others = Vec::new();
         for word in text.split(|c: char| !c.is_alphabetic()).filter(|word| !word.is_empty()) {
-            match Set::named(word) {
+            match Subset::named(word) {
                 Some(set) if found.is_none() => found = Some(set),
                 Some(_) => return None,
                 None if FILLERS.contains(&word.to_lowercase().as_str()) => {}
@@ -73,11 +78,11 @@ impl Set {
         Some((found?, others.join(" ")))
     }
 
-    fn of_word(word: &str) -> Option<Set> {
+    fn of_word(word: &str) -> Option<Subset> {
         match word {
-            "train" | "training" => Some(Set::Training),
-            "val" | "valid" | "validation" | "validate" => Some(Set::Validation),
-            "test" | "testing" => Some(Set::Test),
+            "train" | "training" => Some(Subset::Training),
+            "val" | "valid" | "validation" | "validate" => Some(Subset::Validation),
+            "test" | "testing" => Some(Subset::Test),
             _ => None,
         }
     }
@@ -92,11 +97,21 @@ pub struct Sample {
     /// The path below [`Dataset::root`] with `/` between its parts, escaped as [`name`] says.
     pub name: String,
     /// Where to read it.
-    pub path: PathBuf,
+    pub photo: PhotoSource,
     /// The index of its class in [`Dataset::classes`].
     pub label: usize,
-    /// What the folder or the table says it is for; `None` where they leave that open.
-    pub set: Option<Set>,
+    /// What the folder or the table says it is for; `None` if they leave that open.
+    pub set: Option<Subset>,
+    /// Photos with the same group here (of one animal, place or moment) never part: not between training and validation, nor between
+    /// folds. `None` for a photo on its own.
+    pub group: Option<String>,
+}
+
+impl Sample {
+    /// A photo that is for anything, and on its own.
+    pub fn new(name: impl Into<String>, photo: PhotoSource, label: usize) -> Sample {
+        Sample { name: name.into(), photo, label, set: None, group: None }
+    }
 }
 
 /// A file that could have been a photo but is not used, and why.
@@ -104,16 +119,14 @@ pub struct Sample {
 pub struct Skipped {
     /// As [`Sample::name`].
     pub name: String,
-    /// Where it lies.
-    pub path: PathBuf,
-    /// A short code in lower case with hyphens, such as `missing`, `not-a-file`, `duplicate`.
-    pub reason: String,
-    /// The same for a person, with the other file or the system's message.
-    pub detail: String,
+    /// Where it is, unless it came from memory.
+    pub path: Option<PathBuf>,
+    /// Why.
+    pub reason: SkipReason,
     /// The class that it would have had, where it is known.
     pub label: Option<usize>,
     /// The set that it would have been in, where the folder or the table says so.
-    pub set: Option<Set>,
+    pub set: Option<Subset>,
 }
 
 /// A file or folder that is no photo by its name or its place, so nobody misses it.
@@ -121,12 +134,12 @@ pub struct Skipped {
 pub struct Ignored {
     /// As [`Sample::name`].
     pub name: String,
-    /// A short code: `hidden`, `system`, `beside-classes`, `beside-sets`, `no-classes`, `no-photo`, `results`.
-    pub reason: &'static str,
+    /// Why.
+    pub reason: IgnoreReason,
 }
 
 /// A folder or a table of photos, as it was understood.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct Dataset {
     /// The folder that the names are relative to.
     pub root: PathBuf,
@@ -139,12 +152,56 @@ pub struct Dataset {
     /// What is no photo by its name or place, sorted by name.
     pub ignored: Vec<Ignored>,
     /// How the data were understood, where that was a choice.
-    pub notes: Vec<String>,
+    pub notes: Vec<Notice>,
     /// What a person should look at.
-    pub warnings: Vec<String>,
+    pub warnings: Vec<Notice>,
 }
 
 impl Dataset {
+    /// Photos in memory or elsewhere, with the names of their classes, sorted and each once.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Dataset`] if classes are not sorted by bytes or repeat, or a label is none of them.
+    pub fn from_samples(classes: Vec<String>, samples: Vec<Sample>) -> Result<Dataset> {
+        if !classes.is_sorted_by(|one, other| one < other) {
+            let message = format!("classes must be sorted and differ: {}", quoted(&classes));
+            return Err(Error::new(ErrorKind::Dataset, message));
+        }
+        if let Some(sample) = samples.iter().find(|sample| sample.label >= classes.len()) {
+            let (name, label, count) = (name::visible(&sample.name), sample.label, classes.len());
+            let message = format!("\"{name}\" has the label {label}, but there are {count} classes");
+            return Err(Error::new(ErrorKind::Dataset, message));
+        }
+        let mut dataset = Dataset { classes, samples, ..Dataset::default() };
+        dataset.sort();
+        Ok(dataset)
+    }
+
+    /// The places of the photos that may choose something before there is a split: those of no test set.
+    pub(crate) fn training_places(&self) -> Vec<usize> {
+        (0..self.samples.len()).filter(|index| self.samples[*index].set != Some(Subset::Test)).collect()
+    }
+
+    /// The photos, in the order of the samples.
+    pub(crate) fn photos(&self) -> Vec<PhotoSource> {
+        self.samples.iter().map(|sample| sample.photo.clone()).collect()
+    }
+
+    /// For each photo the number of its group, from 0 in the order of the first photos.
+    pub(crate) fn groups(&self) -> Vec<usize> {
+        let mut numbers: std::collections::HashMap<&str, usize> = std::collections::HashMap::new();
+        let mut next = 0;
+        let mut number = || {
+            next += 1;
+            next - 1
+        };
+        let groups = self.samples.iter().map(|sample| match &sample.group {
+            Some(group) => *numbers.entry(group).or_insert_with(&mut number),
+            None => number(),
+        });
+        groups.collect()
+    }
+
     /// The number of photos of each class that `wanted` holds for.
     pub fn counts(&self, wanted: impl Fn(&Sample) -> bool) -> Vec<usize> {
         let mut counts = vec![0; self.classes.len()];
@@ -155,7 +212,7 @@ impl Dataset {
     }
 
     /// The indices of the photos of that set.
-    pub fn of_set(&self, set: Option<Set>) -> Vec<usize> {
+    pub fn of_set(&self, set: Option<Subset>) -> Vec<usize> {
         (0..self.samples.len()).filter(|&index| self.samples[index].set == set).collect()
     }
 
@@ -172,7 +229,10 @@ impl Dataset {
 
     fn sort(&mut self) {
         self.samples.sort_by(|a, b| {
-            (a.set, a.label, a.name.as_bytes(), &a.path).cmp(&(b.set, b.label, b.name.as_bytes(), &b.path))
+            let key = |sample: &'_ Sample| (sample.set, sample.label);
+            let place = |sample: &Sample| sample.photo.path().map(Path::to_path_buf);
+            let names = || a.name.as_bytes().cmp(b.name.as_bytes());
+            key(a).cmp(&key(b)).then_with(names).then_with(|| place(a).cmp(&place(b)))
         });
         self.skipped.sort_by(|a, b| (a.name.as_bytes(), &a.path).cmp(&(b.name.as_bytes(), &b.path)));
         self.ignored.sort_by(|a, b| a.name.as_bytes().cmp(b.name.as_bytes()));
@@ -221,7 +281,7 @@ pub fn open(data: &Path, options: &Options) -> Result<Dataset> {
 ///
 /// # Errors
 /// As [`open`], and kind `Dataset` for an unknown class, listing both sides.
-pub fn open_as(data: &Path, classes: &[String], set: Set, options: &Options) -> Result<Dataset> {
+pub fn open_as(data: &Path, classes: &[String], set: Subset, options: &Options) -> Result<Dataset> {
     if is_folder(data, options)? {
         folder::read_as(data, classes, set, options)
     } else {
@@ -248,7 +308,7 @@ fn is_folder(data: &Path, options: &Options) -> Result<bool> {
 }
 
 /// The error for classes that the classifier does not know.
-fn unknown_classes(unknown: &[String], classes: &[String], set: Set) -> Error {
+fn unknown_classes(unknown: &[String], classes: &[String], set: Subset) -> Error {
     Error::new(
         ErrorKind::Dataset,
         format!(

@@ -3,9 +3,12 @@
 //! Pure functions over the list of photos and the digests of their bytes: no file is read, no clock, no order of
 //! the disk. A test photo influences nothing but its own duplicates, which leave training.
 
-use super::{Dataset, Sample, Set, Skipped, name, quoted};
+use super::{Dataset, Sample, SkipReason, Skipped, Subset, name, quoted};
 use crate::error::{Error, ErrorKind, Result};
+use crate::notice::Notice;
+use crate::remedy::Remedy;
 use std::collections::BTreeMap;
+use std::path::Path;
 
 /// BLAKE3 of a photo's bytes.
 pub type Digest = [u8; 32];
@@ -42,7 +45,8 @@ pub enum Rule {
 pub const KERAS_EXTENSIONS: [&str; 7] = ["png", "jpg", "jpeg", "bmp", "ppm", "tif", "tiff"];
 
 /// What to do with the same bytes in two classes.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default, serde::Serialize, serde::Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Conflicts {
     /// An error that lists them all.
     #[default]
@@ -52,22 +56,22 @@ pub enum Conflicts {
 }
 
 /// Who does what.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Split {
     /// The set of each photo, in the order of [`Dataset::samples`]; `None` for one that is not used.
-    pub sets: Vec<Option<Set>>,
+    pub sets: Vec<Option<Subset>>,
     /// The photos that are not used for their content: `duplicate` and `conflict`. Unreadable ones are not among
     /// them.
     pub skipped: Vec<Skipped>,
     /// How it was done, where that was a choice.
-    pub notes: Vec<String>,
+    pub notes: Vec<Notice>,
     /// What a person should look at.
-    pub warnings: Vec<String>,
+    pub warnings: Vec<Notice>,
 }
 
 impl Split {
     /// The indices of the photos of that set.
-    pub fn of_set(&self, set: Set) -> Vec<usize> {
+    pub fn of_set(&self, set: Subset) -> Vec<usize> {
         (0..self.sets.len()).filter(|&index| self.sets[index] == Some(set)).collect()
     }
 }
@@ -94,13 +98,13 @@ pub fn split(
         return Err(Error::new(ErrorKind::Configuration, message));
     }
     let samples = &dataset.samples;
-    let mut sets: Vec<Set> = samples.iter().map(|sample| sample.set.unwrap_or(Set::Training)).collect();
+    let mut sets: Vec<Subset> = samples.iter().map(|sample| sample.set.unwrap_or(Subset::Training)).collect();
     let mut notes = Vec::new();
     let mut warnings = Vec::new();
-    let brings_validation = sets.contains(&Set::Validation);
+    let brings_validation = sets.contains(&Subset::Validation);
     match rule {
         Rule::AllTrain => {}
-        _ if brings_validation => notes.push("the data bring their own validation set".to_string()),
+        _ if brings_validation => notes.push(Notice::OwnValidation),
         Rule::Keras { share } => keras(dataset, share, &mut sets, &mut notes),
         Rule::Stratified { .. } => {}
     }
@@ -112,26 +116,81 @@ pub fn split(
         && !brings_validation
         && share > 0.0
     {
-        for label in 0..dataset.classes.len() {
-            let pool = (0..samples.len()).filter(|&index| {
-                used(index) && samples[index].label == label && sets[index] == Set::Training
-            });
-            let mut pool: Vec<(Digest, usize)> =
-                pool.filter_map(|index| Some((rank(seed, digests[index].as_ref()?), index))).collect();
-            pool.sort();
-            for (_, index) in &pool[..validation_count(share, pool.len())] {
-                sets[*index] = Set::Validation;
-            }
+        let is_drawn = |index: &usize| used(*index) && sets[*index] == Subset::Training;
+        let pool: Vec<usize> = (0..samples.len()).filter(is_drawn).collect();
+        for index in drawn(dataset, digests, &pool, share, seed) {
+            sets[index] = Subset::Validation;
         }
     }
 
-    let sets: Vec<Option<Set>> = (0..samples.len()).map(|index| used(index).then(|| sets[index])).collect();
+    let sets: Vec<Option<Subset>> =
+        (0..samples.len()).map(|index| used(index).then(|| sets[index])).collect();
     // Photos for a classifier that is trained already need nobody to train.
-    if samples.iter().any(|sample| sample.set != Some(Set::Evaluation)) {
+    if samples.iter().any(|sample| sample.set != Some(Subset::Evaluation)) {
         check_training(dataset, &sets, &skipped, &mut warnings)?;
     }
     skipped.sort_by(|a, b| (a.name.as_bytes(), a.set).cmp(&(b.name.as_bytes(), b.set)));
     Ok(Split { sets, skipped, notes, warnings })
+}
+
+/// The photos of the pool that validate: whole groups, in the order of their first photos' ranks, as long as no class gets more
+/// than its share. A class that got none for the size of its groups gets its smallest one, unless that is all of it.
+fn drawn(dataset: &Dataset, digests: &[Option<Digest>], pool: &[usize], share: f64, seed: u64) -> Vec<usize> {
+    let numbers = dataset.groups();
+    let mut groups: BTreeMap<usize, (Digest, Vec<usize>)> = BTreeMap::new();
+    let mut left = vec![0; dataset.classes.len()];
+    for &index in pool {
+        let Some(digest) = &digests[index] else { continue };
+        left[dataset.samples[index].label] += 1;
+        let rank = rank(seed, digest);
+        let (first, members) = groups.entry(numbers[index]).or_insert((rank, Vec::new()));
+        *first = rank.min(*first);
+        members.push(index);
+    }
+    let wanted: Vec<usize> = left.iter().map(|photos| validation_count(share, *photos)).collect();
+    let mut groups: Vec<(Digest, Vec<usize>)> = groups.into_values().collect();
+    groups.sort();
+    let mut draw = Draw { taken: vec![0; wanted.len()], wanted, left, validating: Vec::new() };
+    let counts = |members: &[usize]| {
+        let mut counts: BTreeMap<usize, usize> = BTreeMap::new();
+        members.iter().for_each(|index| *counts.entry(dataset.samples[*index].label).or_default() += 1);
+        counts
+    };
+    let mut others = Vec::new();
+    for (_, members) in groups {
+        let counts = counts(&members);
+        match counts.iter().all(|(label, count)| draw.taken[*label] + count <= draw.wanted[*label]) {
+            true => draw.take(members, &counts),
+            false => others.push(members),
+        }
+    }
+    others.sort_by_key(Vec::len);
+    for members in others {
+        let counts = counts(&members);
+        let is_missing = counts.keys().any(|label| draw.wanted[*label] > 0 && draw.taken[*label] == 0);
+        if is_missing && counts.iter().all(|(label, count)| *count < draw.left[*label]) {
+            draw.take(members, &counts);
+        }
+    }
+    draw.validating
+}
+
+/// For each class the photos that are to validate, that do, and that are left to train on.
+struct Draw {
+    wanted: Vec<usize>,
+    taken: Vec<usize>,
+    left: Vec<usize>,
+    validating: Vec<usize>,
+}
+
+impl Draw {
+    fn take(&mut self, members: Vec<usize>, counts: &BTreeMap<usize, usize>) {
+        for (label, count) in counts {
+            self.taken[*label] += count;
+            self.left[*label] -= count;
+        }
+        self.validating.extend(members);
+    }
 }
 
 /// The place of a photo in the order in which its class goes to validation.
@@ -157,7 +216,7 @@ fn validation_count(share: f64, photos: usize) -> usize {
 fn repeated(
     classes: &[String],
     samples: &[Sample],
-    sets: &[Set],
+    sets: &[Subset],
     digests: &[Option<Digest>],
     conflicts: Conflicts,
 ) -> Result<(Vec<Skipped>, Vec<bool>)> {
@@ -176,14 +235,13 @@ fn repeated(
     let mut skipped = Vec::new();
     let mut dropped = vec![false; samples.len()];
     let mut listed = Vec::new();
-    let mut drop = |index: usize, reason: &str, detail: String| {
-        let Sample { name, path, label, .. } = samples[index].clone();
+    let mut drop = |index: usize, reason: SkipReason| {
+        let Sample { name, photo, label, .. } = &samples[index];
         skipped.push(Skipped {
-            name,
-            path,
-            reason: reason.into(),
-            detail,
-            label: Some(label),
+            name: name.clone(),
+            path: photo.path().map(Path::to_path_buf),
+            reason,
+            label: Some(*label),
             set: Some(sets[index]),
         });
         dropped[index] = true;
@@ -192,11 +250,7 @@ fn repeated(
         let first = group[0];
         if group.iter().all(|&index| samples[index].label == samples[first].label) {
             for &index in &group[1..] {
-                drop(
-                    index,
-                    "duplicate",
-                    format!("the same bytes as {} ({})", samples[first].name, sets[first].as_str()),
-                );
+                drop(index, SkipReason::Duplicate { of: samples[first].name.clone(), set: sets[first] });
             }
             continue;
         }
@@ -211,33 +265,33 @@ fn repeated(
         for &index in group {
             let other = group.iter().find(|&&other| samples[other].label != samples[index].label);
             let other = &samples[*other.expect("a conflict has two labels")];
-            drop(index, "conflict", format!("the same bytes as {} ({})", other.name, classes[other.label]));
+            let (with, class) = (other.name.clone(), classes[other.label].clone());
+            drop(index, SkipReason::Conflict { with, class });
         }
     }
     if conflicts == Conflicts::Error && !listed.is_empty() {
         let message = format!(
-            "the same bytes lie in two classes, {}: {}",
+            "identical files in two classes, {}: {}",
             if listed.len() == 1 { "once".to_string() } else { format!("{} times", listed.len()) },
             listed.join("; ")
         );
-        return Err(Error::new(ErrorKind::Dataset, message)
-            .with_hint("remove the wrong ones, or leave all of them out with --conflicts skip"));
+        return Err(Error::new(ErrorKind::Dataset, message).with_hint(Remedy::SkipConflicts));
     }
     Ok((skipped, dropped))
 }
 
-fn kept_rank(set: Set) -> u8 {
+fn kept_rank(set: Subset) -> u8 {
     match set {
-        Set::Test | Set::Evaluation => 0,
-        Set::Validation => 1,
-        Set::Training | Set::CrossValidation => 2,
+        Subset::Test | Subset::Evaluation => 0,
+        Subset::Validation => 1,
+        Subset::Training | Subset::CrossValidation => 2,
     }
 }
 
-fn keras(dataset: &Dataset, share: f64, sets: &mut [Set], notes: &mut Vec<String>) {
+fn keras(dataset: &Dataset, share: f64, sets: &mut [Subset], notes: &mut Vec<Notice>) {
     let mut unseen = 0;
     for label in 0..dataset.classes.len() {
-        let trains = |set: Option<Set>| matches!(set, None | Some(Set::Training));
+        let trains = |set: Option<Subset>| matches!(set, None | Some(Subset::Training));
         let mut files: Vec<(KerasOrder, Option<usize>)> = Vec::new();
         for (index, sample) in dataset.samples.iter().enumerate() {
             if sample.label == label && trains(sample.set) {
@@ -250,8 +304,8 @@ fn keras(dataset: &Dataset, share: f64, sets: &mut [Set], notes: &mut Vec<String
         }
         for skipped in &dataset.skipped {
             // Folders were never files for Keras; whatever else has the name of a photo was counted.
-            let counted =
-                !matches!(skipped.reason.as_str(), "loop" | "too-deep") && keras_sees(&skipped.name);
+            let counted = !matches!(skipped.reason, SkipReason::Loop | SkipReason::TooDeep)
+                && keras_sees(&skipped.name);
             if skipped.label == Some(label) && trains(skipped.set) && counted {
                 files.push((keras_order(&skipped.name), None));
             }
@@ -261,12 +315,12 @@ fn keras(dataset: &Dataset, share: f64, sets: &mut [Set], notes: &mut Vec<String
         let count = (share * files.len() as f64) as usize;
         for (_, index) in &files[..count] {
             if let Some(index) = index {
-                sets[*index] = Set::Validation;
+                sets[*index] = Subset::Validation;
             }
         }
     }
     if unseen > 0 {
-        notes.push(format!("{unseen} photos whose names Keras does not look at train"));
+        notes.push(Notice::UnseenByKeras(unseen));
     }
 }
 
@@ -296,11 +350,11 @@ fn code_points(escaped: &str) -> Vec<u32> {
 
 fn check_training(
     dataset: &Dataset,
-    sets: &[Option<Set>],
+    sets: &[Option<Subset>],
     skipped: &[Skipped],
-    warnings: &mut Vec<String>,
+    warnings: &mut Vec<Notice>,
 ) -> Result<()> {
-    let count = |set: Set| {
+    let count = |set: Subset| {
         let mut counts = vec![0_usize; dataset.classes.len()];
         for (sample, of) in dataset.samples.iter().zip(sets) {
             if *of == Some(set) {
@@ -317,16 +371,20 @@ fn check_training(
         let message = format!("a classifier needs two classes, there is: {}", quoted(&dataset.classes));
         return Err(Error::new(ErrorKind::Dataset, message));
     }
-    let training = count(Set::Training);
+    let training = count(Subset::Training);
     let empty = with(&training, 0);
     if !empty.is_empty() {
         // Of photos that are the same within the training set, one stays: these are in another set, too.
         let is_elsewhere = |skipped: &&Skipped| {
             let class = skipped.label.map(|label| &dataset.classes[label]);
-            skipped.reason == "duplicate" && class.is_some_and(|class| empty.contains(class))
+            matches!(skipped.reason, SkipReason::Duplicate { .. })
+                && class.is_some_and(|class| empty.contains(class))
         };
-        let elsewhere =
-            skipped.iter().filter(is_elsewhere).filter(|skipped| skipped.set == Some(Set::Training)).count();
+        let elsewhere = skipped
+            .iter()
+            .filter(is_elsewhere)
+            .filter(|skipped| skipped.set == Some(Subset::Training))
+            .count();
         if elsewhere > 0 {
             let message = format!(
                 "every photo to train on of {} is a photo of the test or validation set, too ({elsewhere} in all)",
@@ -337,18 +395,16 @@ fn check_training(
             ));
         }
         let message = format!("no photo to train on is left of {}", quoted(&empty));
-        return Err(Error::new(ErrorKind::Dataset, message)
-            .with_hint("`topwork check` lists the files that are skipped, with the reasons; identical photos of the test set count as \
-                        skipped. Add photos, or remove that class"));
+        return Err(Error::new(ErrorKind::Dataset, message).with_hint(Remedy::Inspect));
     }
     let single = with(&training, 1);
     if !single.is_empty() {
-        warnings.push(format!("there is only one photo to train on of {}", quoted(&single)));
+        warnings.push(Notice::SinglePhotos(single));
     }
-    let validation = count(Set::Validation);
+    let validation = count(Subset::Validation);
     let unseen = with(&validation, 0);
     if validation.iter().any(|count| *count > 0) && !unseen.is_empty() {
-        warnings.push(format!("validation has no photo of {}", quoted(&unseen)));
+        warnings.push(Notice::MissingClasses { set: Subset::Validation, classes: unseen });
     }
     Ok(())
 }

@@ -4,8 +4,9 @@
 //! Only names and kinds are looked at: no file is opened, so a pipe or a device cannot block. Links are followed,
 //! and a folder is entered once at most, so loops end. An explicit stack: depth costs no call stack.
 
-use super::{Ignored, Skipped, name};
+use super::{IgnoreReason, Ignored, SkipReason, Skipped, name};
 use crate::error::{Error, ErrorKind, Result};
+use crate::photo::{Reason, Unreadable};
 use std::collections::HashSet;
 use std::ffi::{OsStr, OsString};
 use std::path::{Path, PathBuf};
@@ -30,9 +31,9 @@ pub(super) enum Kind {
         linked: bool,
     },
     /// By its name no photo; the reason.
-    Ignored(&'static str),
+    Ignored(IgnoreReason),
     /// Neither file nor folder, or not to be found out; reason and detail.
-    Unusable(&'static str, String),
+    Unusable(Unreadable),
 }
 
 /// The entries of a folder, sorted by the bytes of their names.
@@ -48,7 +49,7 @@ pub(super) fn entries(folder: &Path) -> std::io::Result<Vec<Entry>> {
                 Ok(file_type) if file_type.is_symlink() => match std::fs::metadata(&path) {
                     Ok(metadata) => kind(metadata.file_type(), true),
                     Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
-                        Kind::Unusable("missing", "a link that leads nowhere".to_string())
+                        Kind::Unusable(Unreadable::new(Reason::Missing, "a link that leads nowhere"))
                     }
                     Err(error) => unusable(&error),
                 },
@@ -57,8 +58,8 @@ pub(super) fn entries(folder: &Path) -> std::io::Result<Vec<Entry>> {
             },
         };
         let kind = match kind {
-            Kind::Folder { .. } if is_results(&name, &path) => Kind::Ignored("results"),
-            Kind::File if is_other(&name) => Kind::Ignored("no-photo"),
+            Kind::Folder { .. } if is_results(&name, &path) => Kind::Ignored(IgnoreReason::Results),
+            Kind::File if is_other(&name) => Kind::Ignored(IgnoreReason::NoPhoto),
             kind => kind,
         };
         entries.push(Entry { name, path, kind });
@@ -85,7 +86,7 @@ fn kind(file_type: std::fs::FileType, linked: bool) -> Kind {
     } else if file_type.is_dir() {
         Kind::Folder { linked }
     } else {
-        Kind::Unusable("not-a-file", special(file_type).to_string())
+        Kind::Unusable(Unreadable::new(Reason::NotAFile, special(file_type)))
     }
 }
 
@@ -110,23 +111,23 @@ fn special(_: std::fs::FileType) -> &'static str {
 
 pub(super) fn unusable(error: &std::io::Error) -> Kind {
     let reason = match error.kind() {
-        std::io::ErrorKind::PermissionDenied => "no-permission",
-        std::io::ErrorKind::NotFound => "missing",
-        _ => "io",
+        std::io::ErrorKind::PermissionDenied => Reason::NoPermission,
+        std::io::ErrorKind::NotFound => Reason::Missing,
+        _ => Reason::Io,
     };
-    Kind::Unusable(reason, error.to_string())
+    Kind::Unusable(Unreadable::new(reason, error.to_string()))
 }
 
 /// Why nothing of that name is ever a photo: hidden by a leading dot (`.DS_Store`, `._x.jpg`, `.ipynb_checkpoints`,
 /// `.git`), or left behind by Windows, macOS or a Synology (`Thumbs.db`, `desktop.ini`, `__MACOSX`, `@eaDir`).
-pub(super) fn ignored_name(name: &OsStr) -> Option<&'static str> {
+pub(super) fn ignored_name(name: &OsStr) -> Option<IgnoreReason> {
     let name = name.as_encoded_bytes();
     if name.starts_with(b".") {
-        return Some("hidden");
+        return Some(IgnoreReason::Hidden);
     }
     let system: [&[u8]; 6] =
         [b"thumbs.db", b"ehthumbs.db", b"desktop.ini", b"__macosx", b"@eadir", b"__pycache__"];
-    system.iter().any(|junk| name.eq_ignore_ascii_case(junk)).then_some("system")
+    system.iter().any(|junk| name.eq_ignore_ascii_case(junk)).then_some(IgnoreReason::System)
 }
 
 /// Whether nobody takes a file of that name for a photo: by its ending.
@@ -170,9 +171,8 @@ pub(super) struct Found {
 }
 
 impl Found {
-    pub(super) fn skip(&mut self, name: String, path: PathBuf, reason: &str, detail: impl Into<String>) {
-        let (reason, detail) = (reason.to_string(), detail.into());
-        self.skipped.push(Skipped { name, path, reason, detail, label: None, set: None });
+    pub(super) fn skip(&mut self, name: String, path: PathBuf, reason: SkipReason) {
+        self.skipped.push(Skipped { name, path: Some(path), reason, label: None, set: None });
     }
 
     fn sort(&mut self) {
@@ -197,7 +197,7 @@ pub(super) fn walk(folder: &Path, prefix: &str, above: &[&Path]) -> Result<Found
         match identity(&folder).map(|identity| entered.insert(identity)) {
             Ok(true) => {}
             Ok(false) => {
-                found.skip(prefix, folder, "loop", "a folder that is read already");
+                found.skip(prefix, folder, SkipReason::Loop);
                 continue;
             }
             Err(error) => {
@@ -218,13 +218,12 @@ pub(super) fn walk(folder: &Path, prefix: &str, above: &[&Path]) -> Result<Found
             match entry.kind {
                 Kind::File => found.files.push((name, entry.path)),
                 Kind::Folder { .. } if depth >= MAXIMUM_DEPTH => {
-                    let detail = format!("more than {MAXIMUM_DEPTH} folders deep");
-                    found.skip(name, entry.path, "too-deep", detail);
+                    found.skip(name, entry.path, SkipReason::TooDeep);
                 }
                 Kind::Folder { linked: true } => linked.push_back((entry.path, name, depth + 1)),
                 Kind::Folder { linked: false } => real.push((entry.path, name, depth + 1)),
                 Kind::Ignored(reason) => found.ignored.push(Ignored { name, reason }),
-                Kind::Unusable(reason, detail) => found.skip(name, entry.path, reason, detail),
+                Kind::Unusable(why) => found.skip(name, entry.path, SkipReason::Unreadable(why)),
             }
         }
         // The last in is the first out.
@@ -239,8 +238,8 @@ pub(super) fn walk(folder: &Path, prefix: &str, above: &[&Path]) -> Result<Found
 }
 
 fn skip_unusable(found: &mut Found, name: String, path: PathBuf, error: &std::io::Error) {
-    if let Kind::Unusable(reason, detail) = unusable(error) {
-        found.skip(name, path, reason, detail);
+    if let Kind::Unusable(why) = unusable(error) {
+        found.skip(name, path, SkipReason::Unreadable(why));
     }
 }
 

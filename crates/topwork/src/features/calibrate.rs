@@ -1,17 +1,15 @@
 //! Ranges of a set of weights, seen on photos: what weights from a file need once before they run on bytes.
 
-use std::path::Path;
-use std::sync::atomic::Ordering;
-
 use topwork_kernels::Isa;
 
-use super::extract::Run;
-use crate::backbone::{Arithmetic, Row};
+use crate::backbone::{Arithmetic, BackboneSpec};
 use crate::error::{Error, ErrorKind, Result};
+use crate::execution::Execution;
 use crate::network::Ranges;
 use crate::network::calibration::{Calibration, Method};
-use crate::photo::{self, Limits, Unreadable};
+use crate::photo::{self, Content, Limits, PhotoSource, Unreadable};
 use crate::preprocess::{Preprocess, Scratch};
+use crate::remedy::Remedy;
 use crate::weights::Weights;
 
 /// As many photos are looked at, evenly spread over those that are given. More hardly move the ranges, and a network of
@@ -23,23 +21,20 @@ pub const CALIBRATION_PHOTOS: usize = 96;
 ///
 /// # Errors
 /// [`ErrorKind::Configuration`] if no photo can be read; [`ErrorKind::Interrupted`]; [`ErrorKind::Weights`] as
-/// [`Row::fit`].
+/// [BackboneSpec::instantiate].
 pub fn calibrate(
-    row: &Row,
+    spec: &BackboneSpec,
     weights: &Weights,
-    photos: &[impl AsRef<Path>],
-    isa: Isa,
-    run: &Run,
+    photos: &[PhotoSource],
+    execution: Execution,
 ) -> Result<Ranges> {
-    let reference = row.fit(weights, row.input, Arithmetic::F32, isa)?;
+    let reference = spec.instantiate(weights, spec.input, Arithmetic::F32, execution.isa)?;
     let spread = photos.len().div_ceil(CALIBRATION_PHOTOS).max(1);
     let mut scratch = Scratch::default();
     let (mut seen, mut refused) = (Vec::<Vec<u8>>::new(), Vec::new());
-    for path in photos.iter().step_by(spread) {
-        if run.stop.load(Ordering::Relaxed) {
-            return Err(Error::new(ErrorKind::Interrupted, "stopped while looking for the ranges of int8"));
-        }
-        match pixels(path.as_ref(), &reference.preprocess, isa, &mut scratch) {
+    for photo in photos.iter().step_by(spread) {
+        execution.cancel.check("the calibration")?;
+        match pixels(photo, &reference.preprocess, execution.isa, &mut scratch) {
             Ok(pixels) => seen.push(pixels),
             Err(unreadable) => refused.push(unreadable),
         }
@@ -48,33 +43,37 @@ pub fn calibrate(
         let message =
             format!("none of {} photos can be read; int8 needs some to find its ranges", photos.len());
         let hint = match photo::undecoded(&refused).first() {
-            Some(of) => format!("{} is not decoded here; {}", of.format, of.conversion),
-            None => "--precision f32 does without".to_owned(),
+            Some(of) => format!("{} is not decoded here; {}", of.format, of.conversion).into(),
+            None => Remedy::UseF32,
         };
         return Err(Error::new(ErrorKind::Configuration, message).with_hint(hint));
     }
-    let threads = match run.threads {
-        0 => std::thread::available_parallelism().map_or(1, usize::from),
-        threads => threads,
-    };
-    let calibration = Calibration::of(&reference.network, &seen, threads);
+    let calibration = Calibration::of(&reference.network, &seen, execution)?;
     let method = Method::MeanSquaredError;
     let digest = blake3::Hash::from_bytes(weights.digest()).to_hex().to_string();
     let mut ranges =
         Ranges::new(digest, method.as_str().to_owned(), calibration.photos(), calibration.ranges(method));
-    ranges.probe = row.fit(weights, row.input, Arithmetic::Int8(&ranges), isa)?.probe_digest();
+    ranges.probe =
+        spec.instantiate(weights, spec.input, Arithmetic::Int8(&ranges), execution.isa)?.probe_digest();
     Ok(ranges)
 }
 
 fn pixels(
-    path: &Path,
+    photo: &PhotoSource,
     preprocess: &Preprocess,
     isa: Isa,
     scratch: &mut Scratch,
 ) -> std::result::Result<Vec<u8>, Unreadable> {
     let limits = Limits::default();
-    let photo = photo::decode_for(&photo::read(path, &limits)?, &limits, preprocess.shorter())?;
+    let decoded;
+    let photo = match photo.content(&limits)? {
+        Content::Bytes(bytes) => {
+            decoded = photo::decode_for(&bytes, &limits, preprocess.shorter())?;
+            &decoded
+        }
+        Content::Pixels(photo) => photo,
+    };
     let mut pixels = vec![0; preprocess.len()];
-    preprocess.pixels(&photo, isa, scratch, &mut pixels);
+    preprocess.pixels(photo, isa, scratch, &mut pixels);
     Ok(pixels)
 }

@@ -3,59 +3,38 @@
 //! Whole photos per worker. Photos do not interact, so neither the number of threads nor the order of the files nor
 //! what the store knows can change a result. One bad photo never ends a run.
 
-use super::store::{Key, Mode, Row, Store};
+use super::store::{Key, Row, Store};
 use super::{Facts, Features};
 use crate::error::{Error, ErrorKind, Result};
+use crate::execution::{CancelToken, Execution, share};
+use crate::fence::fenced;
 use crate::network::Layout;
-use crate::photo::{Reason, SampleCounts, SampleRange, Unreadable};
+use crate::photo::{Content, Limits, PhotoSource, Reason, SampleCounts, SampleRange, Unreadable};
 use std::collections::HashMap;
-use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::path::Path;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use std::sync::mpsc::{SyncSender, sync_channel};
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
-/// The name of the threads that work on photos. A panic there is caught and becomes a refused photo, so that a
-/// program's panic hook may keep silent about it.
-pub const PHOTO_THREAD: &str = "topwork photo";
-
-/// The steps from a file to features, whose composition [`extract`] is. `W` is what a worker needs for itself.
+/// The steps from a photo to features, whose composition [`extract`] is. `W` is what a worker needs for itself.
 pub struct Steps<'a, W> {
-    /// Stands for everything that the features of a photo with these bytes depend on besides them.
-    pub identity: &'a (dyn Fn(&[u8]) -> [u8; 32] + Sync),
+    /// Stands for everything that the features of a photo of this content depend on besides it.
+    pub identity: &'a (dyn Fn(&Content) -> [u8; 32] + Sync),
     /// How the features of a photo are written.
     pub layout: &'a Layout,
-    /// Reads a file, within limits and without blocking.
-    pub read: &'a (dyn Fn(&Path) -> std::result::Result<Vec<u8>, Unreadable> + Sync),
+    /// What is read at most.
+    pub limits: &'a Limits,
     /// Makes the buffers of one worker.
     pub workspace: &'a (dyn Fn() -> W + Sync),
-    /// Bytes to a row of features, and what else is known; adds the seconds of decode, resize and network.
+    /// A photo to a row of features, and what else is known; adds the seconds of decode, resize and network.
     pub features: &'a FeaturesStep<'a, W>,
 }
 
 /// See [`Steps::features`].
 pub type FeaturesStep<'a, W> =
-    dyn Fn(&[u8], &mut W, &mut Seconds, &mut [u8]) -> std::result::Result<Facts, Unreadable> + Sync + 'a;
+    dyn Fn(&Content, &mut W, &mut Seconds, &mut [u8]) -> std::result::Result<Facts, Unreadable> + Sync + 'a;
 
-/// How a run is done; nothing here changes its result.
-pub struct Run<'a> {
-    /// Workers; 0 means one a core.
-    pub threads: usize,
-    /// Called after every photo, from any worker; a slow worker's call may come after a later count.
-    pub progress: &'a (dyn Fn(Progress) + Sync),
-    /// Looked at before every photo: once it is true the run ends, with what it has in the store.
-    pub stop: &'a AtomicBool,
-}
-
-static NEVER: AtomicBool = AtomicBool::new(false);
-
-impl Default for Run<'_> {
-    /// One worker a core, in silence, to the end.
-    fn default() -> Self {
-        Run { threads: 0, progress: &|_| {}, stop: &NEVER }
-    }
-}
+/// Called after every photo, from any thread; a slow thread's call may come after a later count.
+pub type OnPhoto<'a> = &'a (dyn Fn(Progress) + Sync);
 
 /// How far a run is.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
@@ -69,7 +48,7 @@ pub struct Progress {
     /// Known: from the store, or the same bytes as another photo of this run (even if that has no features).
     pub known: usize,
     /// Without features.
-    pub refused: usize,
+    pub failed: usize,
     /// Time spent so far, summed over all workers.
     pub seconds: Seconds,
 }
@@ -93,7 +72,7 @@ pub struct Seconds {
 
 /// What became of one photo.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Outcome {
+pub struct ExtractedPhoto {
     /// BLAKE3 of its bytes; `None` where they could not be read.
     pub digest: Option<[u8; 32]>,
     /// Its row in [`Extraction::features`], or why it has none. Identical photos share a row.
@@ -108,7 +87,7 @@ pub struct Extraction {
     /// What else is known of each of these photos.
     pub facts: Vec<Facts>,
     /// One for each file, in the order given.
-    pub photos: Vec<Outcome>,
+    pub photos: Vec<ExtractedPhoto>,
     /// Counts and times.
     pub progress: Progress,
 }
@@ -136,18 +115,18 @@ impl Extraction {
     }
 }
 
-/// Extracts all these files with `pass`, which takes files and a range. Where no range is given and photos of 16 bits are among
+/// Extracts all these photos with `pass`, which takes photos and a range. Where no range is given and photos of 16 bits are among
 /// those at the places `choosing`, these choose the range for all, and the photos that it changes are extracted again.
 ///
 /// # Errors
 /// Those of `pass`.
 pub fn choose_range(
-    paths: &[&Path],
+    photos: &[PhotoSource],
     choosing: &[usize],
     given: SampleRange,
-    mut pass: impl FnMut(&[&Path], SampleRange) -> Result<Extraction>,
+    mut pass: impl FnMut(&[PhotoSource], SampleRange) -> Result<Extraction>,
 ) -> Result<Extraction> {
-    let mut extraction = pass(paths, given)?;
+    let mut extraction = pass(photos, given)?;
     let samples = |index: usize| extraction.facts_of(index)?.samples;
     let chosen = SampleRange::of_photos(choosing.iter().filter_map(|index| samples(*index)));
     if !given.is_declared() || chosen.is_declared() {
@@ -155,8 +134,8 @@ pub fn choose_range(
     }
     let bits = |samples: SampleCounts| SampleRange::Bits(samples.declared.unwrap_or(16));
     let is_changed = |index: &usize| samples(*index).is_some_and(|samples| bits(samples) != chosen);
-    let changed: Vec<usize> = (0..paths.len()).filter(is_changed).collect();
-    let again = pass(&changed.iter().map(|index| paths[*index]).collect::<Vec<_>>(), chosen)?;
+    let changed: Vec<usize> = (0..photos.len()).filter(is_changed).collect();
+    let again = pass(&changed.iter().map(|index| photos[*index].clone()).collect::<Vec<_>>(), chosen)?;
     for (place, photo) in changed.iter().zip(&again.photos) {
         let (Ok(ours), Ok(theirs)) = (&extraction.photos[*place].row, &photo.row) else { continue };
         extraction.features.bytes_mut(*ours).copy_from_slice(again.features.bytes(*theirs));
@@ -166,52 +145,40 @@ pub fn choose_range(
     Ok(extraction)
 }
 
-/// The features of all these files. Identical bytes are computed once, and nothing that the store knows.
+/// The features of all these photos. Identical bytes are computed once, and nothing that the store knows.
+///
+/// The caller's thread works, too: with one thread, or where the system gives no other, it does everything.
 ///
 /// # Errors
-/// Kind `Interrupted` where it was asked to stop; what was computed until then is in the store.
+/// Kind `Interrupted` if it was asked to stop; what was computed until then is in the store.
 pub fn extract<W>(
-    paths: &[impl AsRef<Path> + Sync],
+    photos: &[PhotoSource],
     steps: &Steps<W>,
     store: &Store,
-    run: &Run,
+    execution: Execution,
+    on_photo: OnPhoto,
 ) -> Result<Extraction> {
-    let threads = match run.threads {
-        0 => std::thread::available_parallelism().map_or(1, usize::from),
-        threads => threads,
-    };
     let size = Facts::BYTES + steps.layout.row_bytes();
-    let mut values = vec![0; paths.len() * size];
+    let mut values = vec![0; photos.len() * size];
     let mut outcomes: Vec<Slot> = Vec::new();
-    let progress = Mutex::new(Progress { total: paths.len(), ..Progress::default() });
+    let progress = Mutex::new(Progress { total: photos.len(), ..Progress::default() });
     {
         let mut rows = values.chunks_mut(size);
-        let places = paths.iter().map(|_| Mutex::new((rows.next().unwrap_or_default(), Slot::Untouched)));
+        let places = photos.iter().map(|_| Mutex::new((rows.next().unwrap_or_default(), Slot::Untouched)));
         let shared = Shared {
+            photos,
             steps,
-            run,
             store,
+            cancel: execution.cancel,
+            on_photo,
             places: places.collect(),
             next: AtomicUsize::new(0),
             first: Mutex::new(HashMap::new()),
             progress: &progress,
         };
-        std::thread::scope(|scope| {
-            let sender = (store.mode() == Mode::Writing).then(|| {
-                let (sender, receiver) = sync_channel(2 * super::store::COMMIT_ROWS);
-                scope.spawn(move || store.keep(receiver));
-                sender
-            });
-            for _ in 0..threads.min(paths.len()) {
-                let (shared, sender) = (&shared, sender.clone());
-                let named = std::thread::Builder::new().name(PHOTO_THREAD.to_owned());
-                let started = named.spawn_scoped(scope, move || worker(shared, paths, sender.as_ref()));
-                // Where the system gives no more threads, those that it gave do the work.
-                started.map(drop).unwrap_or(());
-            }
-            // The store's thread ends when the last sender is gone.
-            drop(sender);
-        });
+        let mut workers = vec![(); execution.threads.min(photos.len())];
+        share(workers.len(), &mut workers, |workers| workers.iter().for_each(|()| worker(&shared)));
+        store.flush();
         outcomes.extend(
             shared
                 .places
@@ -219,11 +186,9 @@ pub fn extract<W>(
                 .map(|place| place.into_inner().unwrap_or_else(PoisonError::into_inner).1),
         );
     }
-    if run.stop.load(Ordering::Relaxed) {
-        return Err(Error::new(ErrorKind::Interrupted, "stopped; the features computed so far are kept"));
-    }
+    execution.cancel.check("the extraction of features")?;
     let progress = progress.into_inner().unwrap_or_else(PoisonError::into_inner);
-    Ok(gathered(values, steps.layout, outcomes, progress))
+    gathered(values, steps.layout, outcomes, progress)
 }
 
 /// What became of one file while the run goes on.
@@ -238,36 +203,36 @@ enum Slot {
 }
 
 struct Shared<'a, W> {
+    photos: &'a [PhotoSource],
     steps: &'a Steps<'a, W>,
-    run: &'a Run<'a>,
     store: &'a Store,
+    cancel: &'a CancelToken,
+    on_photo: OnPhoto<'a>,
     places: Vec<Mutex<(&'a mut [u8], Slot)>>,
     next: AtomicUsize,
     first: Mutex<HashMap<[u8; 32], usize>>,
     progress: &'a Mutex<Progress>,
 }
 
-fn worker<W>(shared: &Shared<W>, paths: &[impl AsRef<Path>], sender: Option<&SyncSender<(Key, Row)>>) {
+fn worker<W>(shared: &Shared<W>) {
     let mut workspace = None;
-    while !shared.run.stop.load(Ordering::Relaxed) {
+    while !shared.cancel.is_cancelled() {
         let index = shared.next.fetch_add(1, Ordering::Relaxed);
-        let Some(path) = paths.get(index) else { return };
+        let Some(photo) = shared.photos.get(index) else { return };
         let mut trace = Trace::default();
         let mut place = locked(&shared.places[index]);
         let (row, slot) = &mut *place;
-        let (became, source) = catch_unwind(AssertUnwindSafe(|| {
-            one(shared, index, path.as_ref(), &mut workspace, &mut trace, row, sender)
-        }))
-        .unwrap_or_else(|_| {
-            // Buffers that a panic left half-written are not used again.
-            workspace = None;
-            let unreadable =
-                Unreadable::new(Reason::Internal, "a defect of topwork: this photo made it panic");
-            match trace.digest {
-                Some(digest) => (Slot::Refused(digest, unreadable), Source::Refused),
-                None => (Slot::Unread(unreadable), Source::Refused),
-            }
-        });
+        let (became, source) = fenced(|| one(shared, index, photo, &mut workspace, &mut trace, row))
+            .unwrap_or_else(|| {
+                // Buffers that a panic left half-written are not used again.
+                workspace = None;
+                let unreadable =
+                    Unreadable::new(Reason::Internal, "a defect of topwork: this photo made it panic");
+                match trace.digest {
+                    Some(digest) => (Slot::Refused(digest, unreadable), Source::Refused),
+                    None => (Slot::Unread(unreadable), Source::Refused),
+                }
+            });
         *slot = became;
         drop(place);
         let now = {
@@ -276,12 +241,12 @@ fn worker<W>(shared: &Shared<W>, paths: &[impl AsRef<Path>], sender: Option<&Syn
             match source {
                 Source::Computed => progress.computed += 1,
                 Source::Known => progress.known += 1,
-                Source::Refused => progress.refused += 1,
+                Source::Refused => progress.failed += 1,
             }
             progress.seconds.add(&trace.seconds);
             *progress
         };
-        (shared.run.progress)(now);
+        (shared.on_photo)(now);
     }
 }
 
@@ -301,25 +266,24 @@ enum Source {
 fn one<W>(
     shared: &Shared<W>,
     index: usize,
-    path: &Path,
+    photo: &PhotoSource,
     workspace: &mut Option<W>,
     trace: &mut Trace,
     row: &mut [u8],
-    sender: Option<&SyncSender<(Key, Row)>>,
 ) -> (Slot, Source) {
     let steps = shared.steps;
     let Trace { seconds, digest: hashed } = trace;
-    let bytes = match timed(&mut seconds.read, || (steps.read)(path)) {
-        Ok(bytes) => bytes,
+    let content = match timed(&mut seconds.read, || photo.content(steps.limits)) {
+        Ok(content) => content,
         Err(unreadable) => return (Slot::Unread(unreadable), Source::Refused),
     };
-    let digest = timed(&mut seconds.hash, || *blake3::hash(&bytes).as_bytes());
+    let digest = timed(&mut seconds.hash, || content.digest());
     *hashed = Some(digest);
     let first = *locked(&shared.first).entry(digest).or_insert(index);
     if first != index {
         return (Slot::Same(digest), Source::Known);
     }
-    let key = Key::new(&digest, &(steps.identity)(&bytes));
+    let key = Key::new(&digest, &(steps.identity)(&content));
     match timed(&mut seconds.store, || shared.store.look_up(&key, row)) {
         Some(Ok(())) if steps.layout.is_finite(&row[Facts::BYTES..]) => {
             return (Slot::Filled(digest), Source::Known);
@@ -331,25 +295,26 @@ fn one<W>(
     }
     let workspace = workspace.get_or_insert_with(steps.workspace);
     let (facts, features) = row.split_at_mut(Facts::BYTES);
-    match (steps.features)(&bytes, workspace, seconds, features) {
+    match (steps.features)(&content, workspace, seconds, features) {
         Ok(found) => {
             facts.copy_from_slice(&found.to_bytes());
-            timed(&mut seconds.store, || keep(sender, key, || Ok(row.to_vec())));
+            timed(&mut seconds.store, || shared.keep(key, || Ok(row.to_vec())));
             (Slot::Filled(digest), Source::Computed)
         }
         Err(unreadable) => {
             if is_lasting(&unreadable) {
-                timed(&mut seconds.store, || keep(sender, key, || Err(unreadable.clone())));
+                timed(&mut seconds.store, || shared.keep(key, || Err(unreadable.clone())));
             }
             (Slot::Refused(digest, unreadable), Source::Refused)
         }
     }
 }
 
-fn keep(sender: Option<&SyncSender<(Key, Row)>>, key: Key, row: impl FnOnce() -> Row) {
-    if let Some(sender) = sender {
-        // A store that has given up has dropped its end; the run goes on without it.
-        sender.send((key, row())).ok();
+impl<W> Shared<'_, W> {
+    fn keep(&self, key: Key, row: impl FnOnce() -> Row) {
+        if self.store.keeps() {
+            self.store.keep(key, row());
+        }
     }
 }
 
@@ -396,7 +361,12 @@ fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 }
 
 /// Closes the gaps that photos without features of their own left in the matrix.
-fn gathered(mut values: Vec<u8>, layout: &Layout, slots: Vec<Slot>, progress: Progress) -> Extraction {
+fn gathered(
+    mut values: Vec<u8>,
+    layout: &Layout,
+    slots: Vec<Slot>,
+    progress: Progress,
+) -> Result<Extraction> {
     // Which of several identical files was computed depends on the threads; the order of rows must not, so it is
     // the order of the first files.
     let mut computed: HashMap<[u8; 32], usize> = HashMap::new();
@@ -414,7 +384,7 @@ fn gathered(mut values: Vec<u8>, layout: &Layout, slots: Vec<Slot>, progress: Pr
     for slot in slots {
         let (digest, row) = match slot {
             Slot::Unread(unreadable) => (None, Err(unreadable)),
-            Slot::Untouched => (None, Err(untouched())),
+            Slot::Untouched => return Err(untouched()),
             Slot::Filled(digest) | Slot::Same(digest) | Slot::Refused(digest, _) => {
                 let row = match (computed.get(&digest), refused.get(&digest)) {
                     (Some(&index), _) => Ok(*row_of.entry(digest).or_insert_with(|| {
@@ -422,12 +392,12 @@ fn gathered(mut values: Vec<u8>, layout: &Layout, slots: Vec<Slot>, progress: Pr
                         source.len() - 1
                     })),
                     (None, Some(unreadable)) => Err(unreadable.clone()),
-                    (None, None) => Err(untouched()),
+                    (None, None) => return Err(untouched()),
                 };
                 (Some(digest), row)
             }
         };
-        photos.push(Outcome { digest, row });
+        photos.push(ExtractedPhoto { digest, row });
     }
     let row_bytes = layout.row_bytes();
     let size = Facts::BYTES + row_bytes;
@@ -445,11 +415,11 @@ fn gathered(mut values: Vec<u8>, layout: &Layout, slots: Vec<Slot>, progress: Pr
     } else {
         values = source.iter().flat_map(|&index| &values[of(index)]).copied().collect();
     }
-    Extraction { features: Features { layout: layout.clone(), bytes: values }, facts, photos, progress }
+    Ok(Extraction { features: Features { layout: layout.clone(), bytes: values }, facts, photos, progress })
 }
 
-fn untouched() -> Unreadable {
-    Unreadable::new(Reason::Internal, "the photo was not looked at")
+fn untouched() -> Error {
+    Error::new(ErrorKind::Bug, "a photo was not looked at")
 }
 
 #[cfg(test)]

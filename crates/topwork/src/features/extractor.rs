@@ -1,16 +1,17 @@
 //! The composition of the line from a photo's bytes to its features: the one path that every caller takes.
 
-use std::path::Path;
+use std::sync::Arc;
 
 use topwork_kernels::Isa;
 
 use super::Facts;
-use super::extract::{Extraction, Run, Seconds, Steps, choose_range, extract, timed};
+use super::extract::{Extraction, OnPhoto, Seconds, Steps, choose_range, extract, timed};
 use super::store::Store;
 use crate::backbone::Backbone;
 use crate::error::Result;
+use crate::execution::Execution;
 use crate::network::{Arena, Layout, Precision, Ranges};
-use crate::photo::{self, DECODING, Limits, SampleRange, Unreadable};
+use crate::photo::{self, Content, DECODING, Limits, Photo, PhotoSource, SampleRange, Unreadable};
 use crate::preprocess::{Preprocess, Scratch};
 
 /// Raised whenever a decoder, the resampler or a kernel changes pixels or features, so that stored features of older
@@ -18,9 +19,10 @@ use crate::preprocess::{Preprocess, Scratch};
 pub const NUMERICS_VERSION: u32 = 3;
 
 /// A frozen backbone with all that stands before it: turns photos into features.
-#[derive(Debug)]
+/// Cheap to clone: clones share the network.
+#[derive(Clone, Debug)]
 pub struct Extractor {
-    backbone: Backbone,
+    backbone: Arc<Backbone>,
     limits: Limits,
     identity: [u8; 32],
     layout: Layout,
@@ -35,18 +37,20 @@ pub struct Workspace {
 
 impl Extractor {
     /// An extractor on that backbone, with the default limits on photos: the averages of the last map.
-    pub fn new(backbone: Backbone) -> Extractor {
+    pub fn new(backbone: impl Into<Arc<Backbone>>) -> Extractor {
+        let backbone = backbone.into();
         let layout = backbone.network.layout().last();
         Extractor::of(backbone, layout)
     }
 
     /// The same, and the averages of the map in the middle that the backbone offers beside it.
-    pub fn with_tap(backbone: Backbone) -> Extractor {
+    pub fn with_tap(backbone: impl Into<Arc<Backbone>>) -> Extractor {
+        let backbone = backbone.into();
         let layout = backbone.network.layout().clone();
         Extractor::of(backbone, layout)
     }
 
-    fn of(backbone: Backbone, layout: Layout) -> Extractor {
+    fn of(backbone: Arc<Backbone>, layout: Layout) -> Extractor {
         let mut hasher = blake3::Hasher::new();
         let preprocess = serde_json::to_string(&backbone.preprocess).expect("numbers and names become JSON");
         hasher.update(format!("topwork extractor {NUMERICS_VERSION}\0").as_bytes());
@@ -124,10 +128,14 @@ impl Extractor {
         &self.identity
     }
 
-    /// The identity for a photo of these bytes: of the range only photos depend whose samples have 16 bits, and read
+    /// The identity for a photo of this content: on the range only photos depend whose samples have 16 bits, and read
     /// otherwise than by themselves.
-    fn identity_for(&self, bytes: &[u8]) -> [u8; 32] {
-        match photo::range_that_matters(bytes, self.range) {
+    fn identity_for(&self, content: &Content) -> [u8; 32] {
+        let range = match content {
+            Content::Bytes(bytes) => photo::range_that_matters(bytes, self.range),
+            Content::Pixels(_) => None,
+        };
+        match range {
             None => self.identity,
             Some(range) => {
                 let range = serde_json::to_string(&range).expect("numbers and names become JSON");
@@ -157,33 +165,72 @@ impl Extractor {
         seconds: &mut Seconds,
         row: &mut [u8],
     ) -> std::result::Result<Facts, Unreadable> {
-        let Workspace { scratch, arena } = workspace;
         let shorter = self.preprocess().shorter();
         let (photo, facts) = timed(&mut seconds.decode, || {
             let (photo, samples) = photo::decode_in_range(bytes, &self.limits, shorter, self.range)?;
             let facts = Facts::of(&photo, samples);
             Ok((photo, facts))
         })?;
-        timed(&mut seconds.resize, || self.preprocess().pixels(&photo, self.isa(), scratch, arena.pixels()));
-        timed(&mut seconds.network, || self.backbone.network.run(arena, row));
+        self.features_from_photo(&photo, workspace, seconds, row);
         Ok(facts)
     }
 
-    /// The features of many files on all cores; see [`extract`].
+    /// A photo to a row of features, as [`features_from_bytes`](Extractor::features_from_bytes).
+    ///
+    /// # Errors
+    /// Why the photo cannot be used.
+    ///
+    /// # Panics
+    /// If `row` has another length.
+    pub fn features_from_content(
+        &self,
+        content: &Content,
+        workspace: &mut Workspace,
+        seconds: &mut Seconds,
+        row: &mut [u8],
+    ) -> std::result::Result<Facts, Unreadable> {
+        match content {
+            Content::Bytes(bytes) => self.features_from_bytes(bytes, workspace, seconds, row),
+            Content::Pixels(photo) => {
+                self.features_from_photo(photo, workspace, seconds, row);
+                Ok(Facts::of(photo, None))
+            }
+        }
+    }
+
+    fn features_from_photo(
+        &self,
+        photo: &Photo,
+        workspace: &mut Workspace,
+        seconds: &mut Seconds,
+        row: &mut [u8],
+    ) {
+        let Workspace { scratch, arena } = workspace;
+        timed(&mut seconds.resize, || self.preprocess().pixels(photo, self.isa(), scratch, arena.pixels()));
+        timed(&mut seconds.network, || self.backbone.network.run(arena, row));
+    }
+
+    /// The features of many photos; see [`extract`].
     ///
     /// # Errors
     /// As [`extract`].
-    pub fn extract(&self, paths: &[impl AsRef<Path> + Sync], store: &Store, run: &Run) -> Result<Extraction> {
+    pub fn extract(
+        &self,
+        photos: &[PhotoSource],
+        store: &Store,
+        execution: Execution,
+        on_photo: OnPhoto,
+    ) -> Result<Extraction> {
         let steps = Steps {
-            identity: &|bytes| self.identity_for(bytes),
+            identity: &|content| self.identity_for(content),
             layout: &self.layout,
-            read: &|path| photo::read(path, &self.limits),
+            limits: &self.limits,
             workspace: &|| self.workspace(),
-            features: &|bytes, workspace, seconds, row| {
-                self.features_from_bytes(bytes, workspace, seconds, row)
+            features: &|content, workspace, seconds, row| {
+                self.features_from_content(content, workspace, seconds, row)
             },
         };
-        extract(paths, &steps, store, run)
+        extract(photos, &steps, store, execution, on_photo)
     }
 
     /// The same, where the photos at the places `choosing` choose how those of 16 bits are read; see [`choose_range`].
@@ -192,15 +239,15 @@ impl Extractor {
     /// As [`extract`].
     pub fn extract_choosing(
         mut self,
-        paths: &[impl AsRef<Path> + Sync],
+        photos: &[PhotoSource],
         choosing: &[usize],
         store: &Store,
-        run: &Run,
+        execution: Execution,
+        on_photo: OnPhoto,
     ) -> Result<(Extractor, Extraction)> {
-        let paths: Vec<&Path> = paths.iter().map(AsRef::as_ref).collect();
-        let extraction = choose_range(&paths, choosing, self.range, |paths, range| {
+        let extraction = choose_range(photos, choosing, self.range, |photos, range| {
             self.range = range;
-            self.extract(paths, store, run)
+            self.extract(photos, store, execution, on_photo)
         })?;
         Ok((self, extraction))
     }

@@ -1,7 +1,8 @@
 //! What is known of a photo besides its features: kept before them, so that a run that computes nothing knows it, too.
 
 use super::extract::Extraction;
-use crate::dataset::{Dataset, Sample, quoted};
+use crate::dataset::{Dataset, Sample};
+use crate::notice::Notice;
 use crate::photo::{Photo, SampleCounts};
 
 /// Pixels that the look of a photo is told from.
@@ -30,7 +31,8 @@ pub struct Facts {
 }
 
 /// Whether there is anything to see in a photo.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, serde::Serialize)]
+#[serde(rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum Look {
     /// There may be.
@@ -121,10 +123,10 @@ impl Look {
 }
 
 /// A warning for each look of which many photos are that show nothing, among all or within a class.
-pub fn look_warnings(dataset: &Dataset, extraction: &Extraction) -> Vec<String> {
+pub fn look_warnings(dataset: &Dataset, extraction: &Extraction) -> Vec<Notice> {
     let mut warnings = Vec::new();
-    for (look, phrase) in [(Look::NearlyBlack, "nearly black"), (Look::OneColour, "of one colour")] {
-        let warning = |of: &str, label: Option<usize>, share: f64| {
+    for look in [Look::NearlyBlack, Look::OneColour] {
+        let warning = |label: Option<usize>, share: f64| {
             let photos = dataset.samples.iter().enumerate();
             let photos: Vec<(&Sample, Look)> = photos
                 .filter(|(_, sample)| label.is_none_or(|label| sample.label == label))
@@ -133,16 +135,20 @@ pub fn look_warnings(dataset: &Dataset, extraction: &Extraction) -> Vec<String> 
             let such = photos.iter().filter(|(_, found)| *found == look);
             let names: Vec<String> = such.map(|(sample, _)| sample.name.clone()).collect();
             let are_many = names.len() >= MANY && names.len() as f64 >= share * photos.len() as f64;
-            let examples = quoted(&names[..names.len().min(EXAMPLES)]);
-            are_many.then(|| {
-                format!("{} of {} photos{of} are {phrase}, such as {examples}", names.len(), photos.len())
+            are_many.then(|| Notice::Blank {
+                look,
+                photos: names.len(),
+                of: photos.len(),
+                class: label.map(|label| dataset.classes[label].clone()),
+                examples: names[..names.len().min(EXAMPLES)].to_vec(),
             })
         };
-        match warning("", None, MANY_OF_ALL) {
+        match warning(None, MANY_OF_ALL) {
             Some(all) => warnings.push(all),
-            None => warnings.extend(dataset.classes.iter().enumerate().filter_map(|(label, class)| {
-                warning(&format!(" of {}", quoted(std::slice::from_ref(class))), Some(label), MANY_OF_CLASS)
-            })),
+            None => {
+                let labels = 0..dataset.classes.len();
+                warnings.extend(labels.filter_map(|label| warning(Some(label), MANY_OF_CLASS)));
+            }
         }
     }
     warnings

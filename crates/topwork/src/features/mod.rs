@@ -11,6 +11,7 @@ pub mod store;
 pub use calibrate::{CALIBRATION_PHOTOS, calibrate};
 pub use extractor::{Extractor, NUMERICS_VERSION, Workspace};
 pub use facts::{Facts, Look, look_warnings};
+pub use store::StoreNotice;
 
 use crate::error::{Error, ErrorKind, Result};
 use crate::network::Layout;

@@ -1,22 +1,24 @@
 //! Features on disk, under the digest of the photo's bytes and the identity of the extractor.
 //!
 //! A redb database in the user's cache folder, never among the photos. It is a convenience and behaves like one:
-//! [`Store::open`] never fails, and whatever goes wrong later (disk full, damage, another run) turns into a note
+//! [`Store::open`] never fails, and whatever goes wrong later (disk full, damage) turns into a notice
 //! and a photo that is computed again. Nothing that is read is trusted: each row carries a checksum.
 
 use crate::error::{Error, ErrorKind, Result};
+use crate::fence::fenced;
 use crate::folders;
 use crate::photo::{Reason, Unreadable};
+use crate::remedy::Remedy;
 use redb::{
     Builder, ConcurrencyMode, Database, DatabaseError, ReadOnlyDatabase, ReadableDatabase,
     ReadableTableMetadata, StorageError, TableDefinition, TableError, WriteTransaction,
 };
 use std::io::ErrorKind as IoKind;
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
-use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::mpsc::{Receiver, RecvTimeoutError};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, SyncSender, channel, sync_channel};
+use std::sync::{Arc, Mutex, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
+use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 /// The file's name in its folder.
@@ -30,6 +32,15 @@ pub const COMMIT_ROWS: usize = 64;
 
 /// See [`COMMIT_ROWS`].
 pub const COMMIT_INTERVAL: Duration = Duration::from_secs(1);
+
+/// A store to which nothing was written for so long lets other processes write.
+pub const QUIET: Duration = Duration::from_secs(2);
+
+/// How long the last rows of a run wait for another process to be quiet.
+const PATIENCE: Duration = Duration::from_secs(5);
+
+/// Rows that wait at most while another process writes.
+const BACKLOG: usize = 16_384;
 
 const TABLE: TableDefinition<&[u8; 64], &[u8]> = TableDefinition::new("features 2");
 
@@ -76,72 +87,175 @@ enum Handle {
     Off,
 }
 
-/// The features of earlier runs.
+/// What a person should know about a store.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum StoreNotice {
+    /// The system names no folder for caches.
+    NoFolder(String),
+    /// The folder cannot be made.
+    CannotCreate {
+        /// The folder.
+        folder: PathBuf,
+        /// The system's message.
+        cause: String,
+    },
+    /// Rows of earlier runs are read, but none can be added.
+    CannotWrite(String),
+    /// Neither read nor written.
+    CannotOpen(String),
+    /// Reading failed; what is there is computed again.
+    CannotRead(String),
+    /// Writing failed; nothing more is kept.
+    KeepsNothingMore(String),
+    /// Other runs were writing all the time, so that the features of so many photos were not kept.
+    Busy(usize),
+    /// It was damaged and stands aside now, so that a new one can start.
+    SetAside {
+        /// What is wrong with it.
+        cause: String,
+        /// Where it is now.
+        aside: PathBuf,
+    },
+    /// It is damaged and cannot be moved.
+    Damaged {
+        /// The store.
+        path: PathBuf,
+        /// What is wrong with it, and why it cannot be moved.
+        cause: String,
+    },
+    /// It has become large: so many bytes.
+    Large(u64),
+}
+
+impl std::fmt::Display for StoreNotice {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            StoreNotice::NoFolder(cause) => write!(formatter, "no feature store: {cause}"),
+            StoreNotice::CannotCreate { folder, cause } => {
+                write!(formatter, "no feature store: cannot create {}: {cause}", folder.display())
+            }
+            StoreNotice::CannotWrite(cause) => {
+                write!(formatter, "cannot write to the feature store: {cause}; new features are not kept")
+            }
+            StoreNotice::CannotOpen(cause) => {
+                write!(formatter, "cannot open the feature store: {cause}; features are not kept")
+            }
+            StoreNotice::CannotRead(cause) => write!(formatter, "cannot read the feature store: {cause}"),
+            StoreNotice::KeepsNothingMore(cause) => {
+                write!(formatter, "cannot write to the feature store: {cause}; further features are not kept")
+            }
+            StoreNotice::Busy(photos) => write!(
+                formatter,
+                "another run was writing to the feature store; the features of {photos} photos are not kept"
+            ),
+            StoreNotice::SetAside { cause, aside } => write!(
+                formatter,
+                "the feature store was damaged ({cause}); moved to {}, a new one is started",
+                aside.display()
+            ),
+            StoreNotice::Damaged { path, cause } => {
+                write!(formatter, "the feature store {} is damaged: {cause}", path.display())
+            }
+            StoreNotice::Large(bytes) => {
+                write!(formatter, "the feature store is large: {:.1} GB", *bytes as f64 / 1e9)
+            }
+        }
+    }
+}
+
+/// The features of earlier runs. One for a process; threads share it.
+///
+/// While it has nothing to write it leaves the writing to other processes: see [`QUIET`].
 pub struct Store {
+    shared: Arc<Shared>,
+    writer: Mutex<Option<Writer>>,
+}
+
+struct Shared {
     path: PathBuf,
-    handle: Handle,
-    notes: Mutex<Vec<String>>,
+    handle: RwLock<Handle>,
+    notices: Mutex<Vec<StoreNotice>>,
     /// Its structure turned out broken.
     damaged: AtomicBool,
-    /// Nothing is looked up any more in this run.
+    /// Nothing is looked up any more.
     unreadable: AtomicBool,
+    /// Nothing is kept any more.
+    full: AtomicBool,
+}
+
+/// The thread that commits rows.
+struct Writer {
+    sender: SyncSender<Message>,
+    thread: JoinHandle<()>,
+}
+
+enum Message {
+    Keep(Key, Row),
+    /// To be answered when all rows before it are durable, or given up.
+    Flush(Sender<()>),
 }
 
 impl Store {
-    /// Opens or creates the store in that folder. Never fails: [`notes`](Store::notes) say what does not work.
+    /// Opens or creates the store in that folder. Never fails: [`take_notices`](Store::take_notices) say what does not work.
     pub fn open(folder: &Path) -> Store {
-        let mut store = Store::none();
-        store.path = folder.join(FILE_NAME);
+        let shared = Shared::new(folder.join(FILE_NAME));
         if let Err(error) = std::fs::create_dir_all(folder) {
-            store.note(format!("no feature store: cannot make {}: {error}", folder.display()));
-            return store;
+            let (folder, cause) = (folder.to_owned(), error.to_string());
+            shared.notice(StoreNotice::CannotCreate { folder, cause });
+            return Store { shared: Arc::new(shared), writer: Mutex::default() };
         }
-        store.handle = match open_for_writing(&store.path) {
+        let handle = match open_for_writing(&shared.path) {
             Ok(database) => Handle::Writing(database),
-            Err(Failure::Damaged(why)) => store.set_aside_and_open(&why),
-            Err(Failure::Busy) => store.read_along("another run is writing to the feature store"),
-            Err(Failure::Denied(why)) => {
-                store.read_along(&format!("the feature store cannot be written ({why})"))
+            Err(OpenError::Damaged(why)) => shared.set_aside_and_open(why),
+            Err(OpenError::Busy) => shared.open_for_reading(None),
+            Err(OpenError::Denied(why)) => {
+                shared.full.store(true, Ordering::Relaxed);
+                shared.open_for_reading(Some(why))
             }
         };
-        store
+        let is_usable = !matches!(handle, Handle::Off);
+        *written(&shared.handle) = handle;
+        let shared = Arc::new(shared);
+        let writer = if is_usable { Writer::start(&shared) } else { None };
+        if is_usable && writer.is_none() {
+            shared.full.store(true, Ordering::Relaxed);
+            shared.give_back();
+        }
+        Store { shared, writer: Mutex::new(writer) }
     }
 
     /// A store that knows nothing and keeps nothing.
     pub fn none() -> Store {
-        Store {
-            path: PathBuf::new(),
-            handle: Handle::Off,
-            notes: Mutex::new(Vec::new()),
-            damaged: AtomicBool::new(false),
-            unreadable: AtomicBool::new(false),
-        }
+        Store { shared: Arc::new(Shared::new(PathBuf::new())), writer: Mutex::default() }
     }
 
-    /// What it can do.
+    /// What it can do at this moment.
     pub fn mode(&self) -> Mode {
-        match self.handle {
+        match *read(&self.shared.handle) {
             Handle::Writing(_) => Mode::Writing,
             Handle::Reading(_) => Mode::Reading,
             Handle::Off => Mode::Off,
         }
     }
 
-    /// What a person should know about it, so far.
-    pub fn notes(&self) -> Vec<String> {
-        self.notes.lock().map(|notes| notes.clone()).unwrap_or_default()
+    /// What a person should know about it and was not told yet.
+    pub fn take_notices(&self) -> Vec<StoreNotice> {
+        self.shared.notices.lock().map(|mut notices| std::mem::take(&mut *notices)).unwrap_or_default()
     }
 
     /// What is known about a photo: its features are written to `features`, or the reason why it has none is
-    /// returned. `None` where nothing is known, or nothing that makes sense. May be called from many threads.
+    /// returned. `None` if nothing is known, or nothing that makes sense. May be called from many threads.
     ///
     /// Each look-up is a transaction of its own: one for the whole run would keep the writer from using pages again
     /// that it has replaced, and the file would grow to several times its size.
     pub fn look_up(&self, key: &Key, features: &mut [u8]) -> Option<std::result::Result<(), Unreadable>> {
-        if self.unreadable.load(Ordering::Relaxed) {
+        let shared = &self.shared;
+        if shared.unreadable.load(Ordering::Relaxed) {
             return None;
         }
-        let found = guarded(|| match &self.handle {
+        let handle = read(&shared.handle);
+        let found = fenced(|| match &*handle {
             Handle::Writing(database) => fetch(database, key, features),
             Handle::Reading(database) => fetch(database, key, features),
             Handle::Off => Ok(None),
@@ -151,119 +265,264 @@ impl Store {
             Some(Err(redb::Error::TableDoesNotExist(_))) => return None,
             // The writer has noted why; the rows are still in the file for the next run.
             Some(Err(redb::Error::PreviousIo | redb::Error::DatabaseClosed)) => {}
-            Some(Err(redb::Error::Corrupted(_))) | None => self.damaged.store(true, Ordering::Relaxed),
-            Some(Err(error)) => self.note(format!("the feature store cannot be read: {error}")),
+            Some(Err(redb::Error::Corrupted(_))) | None => shared.damaged.store(true, Ordering::Relaxed),
+            Some(Err(error)) => shared.notice(StoreNotice::CannotRead(error.to_string())),
         }
-        self.unreadable.store(true, Ordering::Relaxed);
+        shared.unreadable.store(true, Ordering::Relaxed);
         None
     }
 
-    /// Keeps the rows that come in until all senders are gone: one thread calls this, the workers send.
-    ///
-    /// Each row is durable at most [`COMMIT_INTERVAL`] after it came in. A store that cannot write any more says so
-    /// in a note and lets the rows go by.
-    pub fn keep(&self, rows: Receiver<(Key, Row)>) {
-        let Handle::Writing(database) = &self.handle else { return };
-        let mut batch: Vec<(Key, Vec<u8>)> = Vec::with_capacity(COMMIT_ROWS);
-        let mut oldest = Instant::now();
+    /// Keeps a row. Each is durable at most [`COMMIT_INTERVAL`] after it came in, unless another process is writing; a store that
+    /// cannot write any more says so in a notice and lets the rows go by.
+    pub fn keep(&self, key: Key, row: Row) {
+        if self.keeps() {
+            self.send(Message::Keep(key, row));
+        }
+    }
+
+    /// Whether [`keep`](Store::keep) does anything.
+    pub fn keeps(&self) -> bool {
+        !self.shared.full.load(Ordering::Relaxed) && self.writer.lock().is_ok_and(|writer| writer.is_some())
+    }
+
+    /// Returns when all rows that were kept are durable, or given up.
+    pub fn flush(&self) {
+        let (answer, answered) = channel();
+        self.send(Message::Flush(answer));
+        answered.recv().unwrap_or_default();
+    }
+
+    fn send(&self, message: Message) {
+        let sender = self.writer.lock().ok().and_then(|writer| Some(writer.as_ref()?.sender.clone()));
+        if let Some(sender) = sender {
+            sender.send(message).unwrap_or_default();
+        }
+    }
+
+    /// Closes it; a store that turned out damaged is set aside, so that the next run starts a new one. What was not told yet.
+    pub fn close(self) -> Vec<StoreNotice> {
+        self.end();
+        self.take_notices()
+    }
+
+    fn end(&self) {
+        let writer = self.writer.lock().ok().and_then(|mut writer| writer.take());
+        if let Some(Writer { sender, thread }) = writer {
+            drop(sender);
+            thread.join().unwrap_or_default();
+        }
+    }
+}
+
+impl Drop for Store {
+    fn drop(&mut self) {
+        self.end();
+    }
+}
+
+impl Writer {
+    /// `None` if the system gives no thread.
+    fn start(shared: &Arc<Shared>) -> Option<Writer> {
+        let (sender, receiver) = sync_channel(2 * COMMIT_ROWS);
+        let shared = Arc::clone(shared);
+        let work = move || {
+            fenced(|| shared.write(&receiver));
+            shared.end();
+        };
+        let thread = std::thread::Builder::new().name("topwork store".to_owned()).spawn(work).ok()?;
+        Some(Writer { sender, thread })
+    }
+}
+
+/// Rows that wait for a commit.
+#[derive(Default)]
+struct Batch {
+    rows: Vec<(Key, Vec<u8>)>,
+    /// When the first came in, or a commit was last tried.
+    since: Option<Instant>,
+}
+
+impl Shared {
+    fn new(path: PathBuf) -> Shared {
+        let flag = || AtomicBool::new(false);
+        let (handle, notices) = (RwLock::new(Handle::Off), Mutex::default());
+        Shared { path, handle, notices, damaged: flag(), unreadable: flag(), full: flag() }
+    }
+
+    /// Commits what comes in until all senders are gone, and gives the lock on writing back after a time of quiet.
+    fn write(&self, messages: &Receiver<Message>) {
+        let mut batch = Batch::default();
+        let mut active = Instant::now();
         loop {
-            let wait = match batch.is_empty() {
-                true => Duration::from_secs(3600),
-                false => COMMIT_INTERVAL.saturating_sub(oldest.elapsed()),
+            let is_writing = matches!(*read(&self.handle), Handle::Writing(_));
+            let wait = match batch.since {
+                Some(since) => COMMIT_INTERVAL.saturating_sub(since.elapsed()),
+                None if is_writing => QUIET.saturating_sub(active.elapsed()),
+                None => Duration::from_secs(3600),
             };
-            let over = match rows.recv_timeout(wait) {
-                Ok((key, row)) => {
-                    if batch.is_empty() {
-                        oldest = Instant::now();
-                    }
-                    batch.push((key, encoded(&key, &row)));
-                    false
+            let mut answer = None;
+            let mut is_over = false;
+            match messages.recv_timeout(wait) {
+                Ok(Message::Keep(key, row)) => {
+                    batch.since.get_or_insert_with(Instant::now);
+                    batch.rows.push((key, encoded(&key, &row)));
                 }
-                Err(RecvTimeoutError::Timeout) => false,
-                Err(RecvTimeoutError::Disconnected) => true,
-            };
-            let due = batch.len() >= COMMIT_ROWS || oldest.elapsed() >= COMMIT_INTERVAL;
-            if !batch.is_empty() && (over || due) {
-                let failure = match guarded(|| commit(database, &batch)) {
-                    Some(Ok(())) => None,
-                    Some(Err(redb::Error::Corrupted(why))) => {
-                        self.damaged.store(true, Ordering::Relaxed);
-                        Some(why)
-                    }
-                    Some(Err(error)) => Some(error.to_string()),
-                    None => {
-                        self.damaged.store(true, Ordering::Relaxed);
-                        Some("it is damaged".to_string())
-                    }
-                };
-                if let Some(why) = failure {
-                    self.note(format!("the feature store keeps nothing more: {why}"));
-                    return;
-                }
-                batch.clear();
+                Ok(Message::Flush(sender)) => answer = Some(sender),
+                Err(RecvTimeoutError::Timeout) => {}
+                Err(RecvTimeoutError::Disconnected) => is_over = true,
             }
-            if over {
+            let is_last = is_over || answer.is_some();
+            let is_due = batch.since.is_some_and(|since| since.elapsed() >= COMMIT_INTERVAL)
+                || batch.rows.len() >= COMMIT_ROWS && is_writing;
+            if !batch.rows.is_empty() && (is_last || is_due) {
+                self.commit(&mut batch, is_last);
+                active = Instant::now();
+            }
+            if let Some(answer) = answer {
+                answer.send(()).unwrap_or_default();
+            }
+            if is_over {
                 return;
             }
+            if is_writing && batch.rows.is_empty() && active.elapsed() >= QUIET {
+                self.give_back();
+            }
         }
     }
 
-    /// Closes it; a store that turned out damaged is set aside, so that the next run starts a new one. All notes.
-    pub fn close(self) -> Vec<String> {
-        let Store { path, handle, notes, damaged, .. } = self;
-        let mut notes = notes.into_inner().unwrap_or_default();
-        let writing = matches!(handle, Handle::Writing(_));
-        guarded(|| drop(handle));
-        if writing && damaged.into_inner() {
-            notes.push(match set_aside(&path) {
-                Ok(aside) => format!("the feature store is damaged: set aside as {}", aside.display()),
-                Err(error) => format!("the feature store {} is damaged: {error}", path.display()),
-            });
+    /// Commits the batch, or leaves it for later if another process is writing; what is the last must be done soon or never.
+    fn commit(&self, batch: &mut Batch, is_last: bool) {
+        batch.since = Some(Instant::now());
+        let patience = Instant::now() + if is_last { PATIENCE } else { Duration::ZERO };
+        while !self.full.load(Ordering::Relaxed) {
+            if self.take_lock() {
+                self.commit_rows(&batch.rows);
+                return *batch = Batch::default();
+            }
+            if Instant::now() >= patience {
+                if is_last || batch.rows.len() > BACKLOG {
+                    self.notice(StoreNotice::Busy(batch.rows.len()));
+                    *batch = Batch::default();
+                }
+                return;
+            }
+            std::thread::sleep(Duration::from_millis(50));
         }
-        notes
+        *batch = Batch::default();
     }
 
-    fn note(&self, note: String) {
-        if let Ok(mut notes) = self.notes.lock() {
-            notes.push(note);
+    fn commit_rows(&self, rows: &[(Key, Vec<u8>)]) {
+        let handle = read(&self.handle);
+        let Handle::Writing(database) = &*handle else { return };
+        let cause = match fenced(|| commit(database, rows)) {
+            Some(Ok(())) => return,
+            Some(Err(redb::Error::Corrupted(why))) => {
+                self.damaged.store(true, Ordering::Relaxed);
+                why
+            }
+            Some(Err(error)) => error.to_string(),
+            None => {
+                self.damaged.store(true, Ordering::Relaxed);
+                "it is damaged".to_owned()
+            }
+        };
+        self.full.store(true, Ordering::Relaxed);
+        self.notice(StoreNotice::KeepsNothingMore(cause));
+    }
+
+    /// Whether this process may write: it opens the store again if it had given it back.
+    fn take_lock(&self) -> bool {
+        let mut handle = written(&self.handle);
+        if matches!(*handle, Handle::Writing(_)) {
+            return true;
+        }
+        let former = std::mem::replace(&mut *handle, Handle::Off);
+        fenced(|| drop(former));
+        *handle = match open_for_writing(&self.path) {
+            Ok(database) => Handle::Writing(database),
+            Err(OpenError::Busy) => self.open_for_reading(None),
+            Err(OpenError::Damaged(why)) => self.set_aside_and_open(why),
+            Err(OpenError::Denied(why)) => {
+                self.full.store(true, Ordering::Relaxed);
+                self.open_for_reading(Some(why))
+            }
+        };
+        matches!(*handle, Handle::Writing(_))
+    }
+
+    /// Lets other processes write.
+    fn give_back(&self) {
+        let mut handle = written(&self.handle);
+        let former = std::mem::replace(&mut *handle, Handle::Off);
+        fenced(|| drop(former));
+        *handle = self.open_for_reading(None);
+    }
+
+    fn end(&self) {
+        let handle = std::mem::replace(&mut *written(&self.handle), Handle::Off);
+        fenced(|| drop(handle));
+        if !self.damaged.load(Ordering::Relaxed) || self.is_open_elsewhere() {
+            return;
+        }
+        let cause = "its structure is broken".to_owned();
+        self.notice(match set_aside(&self.path) {
+            Ok(aside) => StoreNotice::SetAside { cause, aside },
+            Err(error) => StoreNotice::Damaged { path: self.path.clone(), cause: error.to_string() },
+        });
+    }
+
+    fn is_open_elsewhere(&self) -> bool {
+        is_open_elsewhere(&self.path)
+    }
+
+    fn notice(&self, notice: StoreNotice) {
+        if let Ok(mut notices) = self.notices.lock() {
+            notices.push(notice);
         }
     }
 
-    fn set_aside_and_open(&self, why: &str) -> Handle {
-        let path = self.path.display();
+    fn set_aside_and_open(&self, why: String) -> Handle {
         match set_aside(&self.path) {
             Err(error) => {
-                self.note(format!("no feature store: {path} is damaged ({why}) and cannot be moved: {error}"))
+                let cause = format!("{why}; {error}");
+                self.notice(StoreNotice::Damaged { path: self.path.clone(), cause });
             }
-            Ok(aside) => {
-                let aside = aside.display();
-                match open_for_writing(&self.path) {
-                    Ok(database) => {
-                        self.note(format!(
-                            "the feature store was damaged ({why}): set aside as {aside}, started anew"
-                        ));
-                        return Handle::Writing(database);
-                    }
-                    Err(_) => self
-                        .note(format!("no feature store: {path} was damaged ({why}), set aside as {aside}")),
+            Ok(aside) => match open_for_writing(&self.path) {
+                Ok(database) => {
+                    self.notice(StoreNotice::SetAside { cause: why, aside });
+                    return Handle::Writing(database);
                 }
-            }
+                Err(_) => self.notice(StoreNotice::Damaged { path: aside, cause: why }),
+            },
         }
         Handle::Off
     }
 
-    fn read_along(&self, why: &str) -> Handle {
-        match guarded(|| builder(ConcurrencyMode::SingleWriter).open_read_only(&self.path)) {
+    /// `why` is what keeps this process from writing, other than another process.
+    fn open_for_reading(&self, why: Option<String>) -> Handle {
+        match fenced(|| builder(ConcurrencyMode::SingleWriter).open_read_only(&self.path)) {
             Some(Ok(database)) => {
-                self.note(format!("{why}: this run reads what is there and keeps nothing new"));
+                why.into_iter().for_each(|why| self.notice(StoreNotice::CannotWrite(why)));
                 Handle::Reading(database)
             }
-            _ => {
-                self.note(format!("{why}: this run goes on without it"));
+            Some(Err(error)) => {
+                self.notice(StoreNotice::CannotOpen(why.unwrap_or_else(|| error.to_string())));
+                Handle::Off
+            }
+            None => {
+                self.notice(StoreNotice::CannotOpen("its structure is broken".to_owned()));
                 Handle::Off
             }
         }
     }
+}
+
+fn read<T>(lock: &RwLock<T>) -> RwLockReadGuard<'_, T> {
+    lock.read().unwrap_or_else(PoisonError::into_inner)
+}
+
+fn written<T>(lock: &RwLock<T>) -> RwLockWriteGuard<'_, T> {
+    lock.write().unwrap_or_else(PoisonError::into_inner)
 }
 
 fn fetch(
@@ -274,11 +533,6 @@ fn fetch(
     let table = database.begin_read()?.open_table(TABLE)?;
     let row = table.get(&key.0)?;
     Ok(row.and_then(|row| decoded(key, row.value(), features)))
-}
-
-/// redb trusts a file that was closed properly, and may panic where that trust is broken.
-fn guarded<T>(action: impl FnOnce() -> T) -> Option<T> {
-    catch_unwind(AssertUnwindSafe(action)).ok()
 }
 
 /// Kind, payload, then the first eight bytes of BLAKE3(key, kind, payload).
@@ -354,7 +608,7 @@ fn start(database: &Database) -> std::result::Result<(), redb::Error> {
 }
 
 /// Why a store cannot be opened for writing.
-enum Failure {
+enum OpenError {
     Damaged(String),
     Busy,
     Denied(String),
@@ -366,8 +620,8 @@ fn builder(mode: ConcurrencyMode) -> Builder {
     builder
 }
 
-fn open_for_writing(path: &Path) -> std::result::Result<Database, Failure> {
-    let opened = guarded(|| {
+fn open_for_writing(path: &Path) -> std::result::Result<Database, OpenError> {
+    let opened = fenced(|| {
         // Systems without locks on parts of a file have one process at a time.
         let database = match builder(ConcurrencyMode::SingleWriter).create(path) {
             Err(DatabaseError::Storage(StorageError::Unsupported)) => {
@@ -392,18 +646,18 @@ fn open_for_writing(path: &Path) -> std::result::Result<Database, Failure> {
     });
     match opened {
         Some(Ok(database)) => Ok(database),
-        None => Err(Failure::Damaged("its structure is broken".to_string())),
-        Some(Err(DatabaseError::DatabaseAlreadyOpen)) => Err(Failure::Busy),
+        None => Err(OpenError::Damaged("its structure is broken".to_string())),
+        Some(Err(DatabaseError::DatabaseAlreadyOpen)) => Err(OpenError::Busy),
         Some(Err(DatabaseError::Storage(StorageError::Io(error)))) => match error.kind() {
-            IoKind::InvalidData | IoKind::UnexpectedEof => Err(Failure::Damaged(error.to_string())),
-            _ => Err(Failure::Denied(error.to_string())),
+            IoKind::InvalidData | IoKind::UnexpectedEof => Err(OpenError::Damaged(error.to_string())),
+            _ => Err(OpenError::Denied(error.to_string())),
         },
         Some(Err(
             error @ (DatabaseError::Storage(StorageError::Corrupted(_))
             | DatabaseError::UpgradeRequired(_)
             | DatabaseError::RepairAborted),
-        )) => Err(Failure::Damaged(error.to_string())),
-        Some(Err(error)) => Err(Failure::Denied(error.to_string())),
+        )) => Err(OpenError::Damaged(error.to_string())),
+        Some(Err(error)) => Err(OpenError::Denied(error.to_string())),
     }
 }
 
@@ -420,7 +674,7 @@ fn set_aside(path: &Path) -> std::io::Result<PathBuf> {
             return Ok(aside);
         }
     }
-    Err(std::io::Error::other("too many damaged stores lie there already: topwork store clear"))
+    Err(std::io::Error::other("too many damaged stores are there already; clear the store"))
 }
 
 /// What lies in a folder for features.
@@ -451,7 +705,7 @@ pub fn status(folder: &Path) -> Status {
         set_aside_files(folder).iter().filter_map(|path| Some(std::fs::metadata(path).ok()?.len())).sum();
     let entries = match bytes {
         0 => Some(0),
-        _ => guarded(|| {
+        _ => fenced(|| {
             let database = builder(ConcurrencyMode::SingleWriter).open_read_only(&path).ok()?;
             match database.begin_read().ok()?.open_table(TABLE) {
                 Ok(table) => table.len().ok(),
@@ -470,12 +724,7 @@ pub fn status(folder: &Path) -> Status {
 /// Kind `Store` where another run uses it; `Io` where it cannot be deleted.
 pub fn clear(folder: &Path) -> Result<u64> {
     let path = folder.join(FILE_NAME);
-    if path.exists()
-        && matches!(
-            guarded(|| builder(ConcurrencyMode::ExclusiveWriter).open(&path).map(drop)),
-            Some(Err(DatabaseError::DatabaseAlreadyOpen))
-        )
-    {
+    if path.exists() && is_open_elsewhere(&path) {
         return Err(Error::new(ErrorKind::Store, "another run uses the feature store")
             .with_path(path)
             .with_hint("wait for it to end"));
@@ -490,6 +739,12 @@ pub fn clear(folder: &Path) -> Result<u64> {
         }
     }
     Ok(freed)
+}
+
+/// Whether another process has it open, or another store of this one.
+fn is_open_elsewhere(path: &Path) -> bool {
+    let opened = fenced(|| builder(ConcurrencyMode::ExclusiveWriter).open(path).map(drop));
+    matches!(opened, Some(Err(DatabaseError::DatabaseAlreadyOpen)))
 }
 
 fn set_aside_files(folder: &Path) -> Vec<PathBuf> {
@@ -510,8 +765,7 @@ fn set_aside_files(folder: &Path) -> Vec<PathBuf> {
 /// # Errors
 /// Kind `Configuration` where the system names no such folder.
 pub fn default_folder() -> Result<PathBuf> {
-    folders::caches()
-        .map_err(|error| error.with_hint("set TOPWORK_CACHE to a folder, or go without: --no-store"))
+    folders::caches().map_err(|error| error.with_hint(Remedy::NameStoreFolder))
 }
 
 #[cfg(test)]

@@ -17,12 +17,12 @@ use crate::train::probabilities_from_scores;
 pub struct Dense {
     pub(crate) classes: usize,
     /// At least one; each takes what the one before it gives.
-    pub(crate) layers: Vec<Layer>,
+    pub(crate) layers: Vec<DenseLayer>,
 }
 
 /// score = weight · input + bias
 #[derive(Clone, Debug, PartialEq)]
-pub(crate) struct Layer {
+pub(crate) struct DenseLayer {
     pub(crate) inputs: usize,
     pub(crate) units: usize,
     /// Panels of [`PANEL`] units, each inputs x `PANEL`; units that are missing in the last one are zero.
@@ -31,12 +31,12 @@ pub(crate) struct Layer {
     pub(crate) bias: Vec<f32>,
 }
 
-impl Layer {
+impl DenseLayer {
     /// From U x I weights, one row a unit, and U biases.
-    fn new(rows: &[f32], bias: &[f32]) -> Layer {
+    fn new(rows: &[f32], bias: &[f32]) -> DenseLayer {
         let (units, inputs) = (bias.len(), rows.len() / bias.len());
         let panels = units.div_ceil(PANEL);
-        let mut layer = Layer {
+        let mut layer = DenseLayer {
             inputs,
             units,
             weight: vec![0.0; panels * inputs * PANEL],
@@ -92,11 +92,11 @@ impl Dense {
         if inputs != Some(outputs) {
             return fail(format!("the last dense layer should have {outputs} units for {classes} classes"));
         }
-        let layers = layers.iter().map(|(weight, bias)| Layer::new(weight, bias)).collect();
+        let layers = layers.iter().map(|(weight, bias)| DenseLayer::new(weight, bias)).collect();
         Ok(Dense { classes, layers })
     }
 
-    pub(crate) fn width(&self) -> usize {
+    pub(crate) fn input_dim(&self) -> usize {
         self.layers[0].inputs
     }
 
@@ -104,9 +104,8 @@ impl Dense {
         self.classes
     }
 
-    pub(crate) fn probabilities(&self, features: &[f32]) -> Vec<f64> {
-        assert_eq!(features.len(), self.width(), "features do not fit the head");
-        let isa = Isa::best();
+    pub(crate) fn probabilities(&self, isa: Isa, features: &[f32]) -> Vec<f64> {
+        assert_eq!(features.len(), self.input_dim(), "features do not fit the head");
         let mut values = features.to_vec();
         for (index, layer) in self.layers.iter().enumerate() {
             let mut output = layer.bias.clone();

@@ -42,7 +42,7 @@ impl Linear {
         Linear::new(classes, round(weight), round(bias))
     }
 
-    pub(crate) fn width(&self) -> usize {
+    pub(crate) fn input_dim(&self) -> usize {
         self.width
     }
 
@@ -52,10 +52,10 @@ impl Linear {
 
     /// The score of each output is the sum of products in f64 (a product of two f32 is exact there) in eight
     /// lanes, in the order that [`topwork_kernels::linear::scores`] states, plus the intercept.
-    pub(crate) fn probabilities(&self, features: &[f32]) -> Vec<f64> {
+    pub(crate) fn probabilities(&self, isa: Isa, features: &[f32]) -> Vec<f64> {
         assert_eq!(features.len(), self.width, "features do not fit the head");
         let mut scores = vec![0.0_f64; self.bias.len()];
-        linear::scores(Isa::best(), &[features], &self.weight, &mut scores);
+        linear::scores(isa, &[features], &self.weight, &mut scores);
         scores.iter_mut().zip(&self.bias).for_each(|(score, bias)| *score += f64::from(*bias));
         probabilities_from_scores(&mut scores);
         if let [second] = scores[..] { vec![1.0 - second, second] } else { scores }
@@ -91,11 +91,11 @@ mod tests {
     fn probabilities_are_sigmoid_and_softmax() {
         let two = Linear::new(2, vec![1.0, -2.0], vec![0.5]).unwrap();
         let p = 1.0 / (1.0 + (-1.5_f64).exp());
-        assert!((two.probabilities(&[3.0, 1.0])[1] - p).abs() < 1e-15);
+        assert!((two.probabilities(Isa::best(), &[3.0, 1.0])[1] - p).abs() < 1e-15);
         let three = Linear::new(3, vec![1.0, 2.0, 900.0], vec![0.0, 0.0, -1.0]).unwrap();
-        assert_eq!(three.probabilities(&[1.0]), [0.0, 0.0, 1.0]);
+        assert_eq!(three.probabilities(Isa::best(), &[1.0]), [0.0, 0.0, 1.0]);
         let sum = 1.0 + 1.0 + (-1.0_f64).exp();
-        assert!((three.probabilities(&[0.0])[2] - (-1.0_f64).exp() / sum).abs() < 1e-15);
+        assert!((three.probabilities(Isa::best(), &[0.0])[2] - (-1.0_f64).exp() / sum).abs() < 1e-15);
     }
 
     #[test]

@@ -7,8 +7,10 @@ mod dense;
 mod linear;
 
 pub use dense::Dense;
-pub(crate) use dense::{Layer, rectify};
+pub(crate) use dense::{DenseLayer, rectify};
 pub use linear::Linear;
+
+use topwork_kernels::Isa;
 
 use crate::error::{Error, ErrorKind, Result};
 
@@ -34,10 +36,10 @@ pub enum Head {
 
 impl Head {
     /// The number of features that it takes.
-    pub fn width(&self) -> usize {
+    pub fn input_dim(&self) -> usize {
         match self {
-            Head::Linear(head) => head.width(),
-            Head::Dense(head) => head.width(),
+            Head::Linear(head) => head.input_dim(),
+            Head::Dense(head) => head.input_dim(),
         }
     }
 
@@ -49,14 +51,14 @@ impl Head {
         }
     }
 
-    /// The probability of each class, from one row of features.
+    /// The probability of each class, from one row of features. The instruction set changes the speed alone.
     ///
     /// # Panics
-    /// If the row is not [`width`](Head::width) long.
-    pub fn probabilities(&self, features: &[f32]) -> Vec<f64> {
+    /// If the row is not [`input_dim`](Head::input_dim) long.
+    pub fn probabilities(&self, isa: Isa, features: &[f32]) -> Vec<f64> {
         match self {
-            Head::Linear(head) => head.probabilities(features),
-            Head::Dense(head) => head.probabilities(features),
+            Head::Linear(head) => head.probabilities(isa, features),
+            Head::Dense(head) => head.probabilities(isa, features),
         }
     }
 

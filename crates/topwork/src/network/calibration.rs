@@ -4,7 +4,9 @@
 //! between them. Labels are not needed.
 
 use std::collections::BTreeMap;
-use std::panic::resume_unwind;
+
+use crate::error::Result;
+use crate::execution::{CancelToken, Execution, share};
 
 use super::{Activation, LayerKind, Network, Values};
 
@@ -46,11 +48,18 @@ struct Tensor {
 }
 
 impl Calibration {
-    /// Looks at these photos, each the bytes of the network's input, on that many threads; how many changes no result.
+    /// Looks at these photos, each the bytes of the network's input.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Interrupted`](crate::ErrorKind) if asked to stop.
     ///
     /// # Panics
     /// If the network is not in f32, or a photo is not of its size.
-    pub fn of(network: &Network, photos: &[impl AsRef<[u8]> + Sync], threads: usize) -> Calibration {
+    pub fn of(
+        network: &Network,
+        photos: &[impl AsRef<[u8]> + Sync],
+        execution: Execution,
+    ) -> Result<Calibration> {
         let wanted = network
             .layers()
             .iter()
@@ -58,24 +67,21 @@ impl Calibration {
             .filter(|layer| layer.activation != Activation::Relu6);
         let empty = |name: &String| Tensor { name: name.clone(), low: 0.0, high: 0.0, counts: vec![0; BINS] };
         let mut tensors: Vec<Tensor> = wanted.map(|layer| empty(&layer.name)).collect();
-        let share = photos.len().div_ceil(threads.max(1)).max(1);
+        let each = photos.len().div_ceil(execution.threads.max(1)).max(1);
         for action in [Tensor::widen, Tensor::count] {
-            let look = |part| {
-                let mut tensors = tensors.clone();
-                look(network, part, &mut tensors, action);
-                tensors
-            };
-            let seen: Vec<Vec<Tensor>> = std::thread::scope(|scope| {
-                let workers: Vec<_> =
-                    photos.chunks(share).map(|part| scope.spawn(move || look(part))).collect();
-                let joined = workers.into_iter().map(|worker| worker.join());
-                joined.map(|seen| seen.unwrap_or_else(|panic| resume_unwind(panic))).collect()
+            let mut parts: Vec<_> = photos.chunks(each).map(|part| (part, tensors.clone())).collect();
+            share(parts.len(), &mut parts, |parts| {
+                parts
+                    .iter_mut()
+                    .for_each(|(part, tensors)| look(network, part, tensors, execution.cancel, action));
             });
+            execution.cancel.check("the calibration")?;
+            let seen: Vec<Vec<Tensor>> = parts.into_iter().map(|(_, tensors)| tensors).collect();
             for (at, tensor) in tensors.iter_mut().enumerate() {
                 seen.iter().for_each(|seen| tensor.merge(&seen[at]));
             }
         }
-        Calibration { tensors, photos: photos.len() }
+        Ok(Calibration { tensors, photos: photos.len() })
     }
 
     /// How many photos were looked at.
@@ -99,10 +105,14 @@ fn look(
     network: &Network,
     photos: &[impl AsRef<[u8]>],
     tensors: &mut [Tensor],
+    cancel: &CancelToken,
     action: impl Fn(&mut Tensor, &[f32]),
 ) {
     let (mut arena, mut features) = (network.arena(), vec![0.0; network.feature_dim()]);
     for photo in photos {
+        if cancel.is_cancelled() {
+            return;
+        }
         let mut tensors = tensors.iter_mut().peekable();
         network.trace(photo.as_ref(), &mut arena, &mut features, |layer, values| {
             let Values::F32(values) = values else { panic!("calibration looks at f32 values") };

@@ -10,6 +10,7 @@ use super::fold::fold;
 use super::graph::{Convolution, Graph, OperationKind};
 use super::ranges::Ranges;
 use crate::error::{Error, ErrorKind, Result};
+use crate::remedy::Remedy;
 
 /// The largest magnitude of a weight: −128 is not used, so that weights are symmetric.
 const LARGEST_WEIGHT: f64 = 127.0;
@@ -54,8 +55,7 @@ pub(super) fn scales(graph: &Graph, ranges: &Ranges) -> Result<Vec<Scale>> {
             OperationKind::Convolution(_, layer) => {
                 let (low, high) = ranges.tensors.get(&operation.name).copied().ok_or_else(|| {
                     let message = format!("the ranges say nothing about the layer {}", operation.name);
-                    Error::new(ErrorKind::Weights, message)
-                        .with_hint("--precision f32 does without, or calibrate these weights again")
+                    Error::new(ErrorKind::Weights, message).with_hint(Remedy::Calibrate)
                 })?;
                 let low = if layer.activation == Activation::Relu { 0.0 } else { low };
                 Scale::of(f64::from(low), f64::from(high))
@@ -112,9 +112,7 @@ pub(super) fn quantised(name: &str, layer: &Convolution, from: f64, to: f64, rat
             let message = format!(
                 "channel {channel} of {name} may reach {bound} steps of its range, more than bytes can hold"
             );
-            return Err(
-                Error::new(ErrorKind::Weights, message).with_hint("--precision f32 does without bytes")
-            );
+            return Err(Error::new(ErrorKind::Weights, message).with_hint(Remedy::UseF32));
         }
     }
     Ok(Weights { values, scale, bias })

@@ -240,10 +240,13 @@ fn workers_may_share_a_network() {
 /// The least and the largest value of each layer of the small network, on its photos.
 fn ranges(graph: &Graph, photos: &[Vec<u8>]) -> Ranges {
     let network = Network::new(graph, Isa::SCALAR);
-    let seen = calibration::Calibration::of(&network, photos, 1);
+    let seen =
+        calibration::Calibration::of(&network, photos, crate::Execution::default().with_threads(1)).unwrap();
     assert_eq!(seen.photos(), photos.len());
     for method in [calibration::Method::MinMax, calibration::Method::MeanSquaredError] {
-        let together = calibration::Calibration::of(&network, photos, 3);
+        let together =
+            calibration::Calibration::of(&network, photos, crate::Execution::default().with_threads(3))
+                .unwrap();
         assert_eq!(together.ranges(method), seen.ranges(method), "on three threads");
     }
     Ranges::new("none".into(), "test".into(), photos.len(), seen.ranges(calibration::Method::MinMax))
@@ -343,7 +346,8 @@ fn limits_with_the_least_squares_leave_outliers_out() {
     let mut photos: Vec<Vec<u8>> = (0..200_000_u32).map(|at| vec![(at % 8) as u8; 6]).collect();
     photos.push(vec![255; 6]);
     let network = Network::new(&graph, Isa::SCALAR);
-    let seen = calibration::Calibration::of(&network, &photos, 2);
+    let seen =
+        calibration::Calibration::of(&network, &photos, crate::Execution::default().with_threads(2)).unwrap();
     let limits = |method| seen.ranges(method)["only"];
     assert_eq!(limits(calibration::Method::MinMax), (0.0, 255.0));
     let (low, high) = limits(calibration::Method::MeanSquaredError);

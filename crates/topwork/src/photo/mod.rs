@@ -2,7 +2,7 @@
 //!
 //! This is the first stop of the line. The format is told by the content, never by the name. Nothing from the
 //! file is trusted: its size, the pixels and the scans that it declares are checked against [`Limits`] before
-//! anything is allocated for them, and the decoders run behind `catch_unwind`. A photo is either decoded
+//! anything is allocated for them, and panics of the decoders are caught. A photo is either decoded
 //! whole or refused: half-decoded pixels never leave this module.
 
 mod bmp;
@@ -21,6 +21,7 @@ mod pnm;
 mod read;
 mod reason;
 mod samples;
+mod source;
 mod tiff;
 mod webp;
 mod xmp;
@@ -30,10 +31,11 @@ pub use limits::Limits;
 pub use read::read;
 pub use reason::{Reason, Unreadable};
 pub use samples::{SAMPLE_BITS, SampleCounts, SampleRange};
+pub use source::{Content, PhotoSource};
 
+use crate::fence::fenced;
 use format::Format;
 use orientation::Orientation;
-use std::panic::{AssertUnwindSafe, catch_unwind};
 
 /// How [`decode_for`] chooses the size, in a line that changes with it: a part of what features depend on.
 pub const DECODING: &str = jpeg::DECODING;
@@ -72,7 +74,7 @@ impl Decoded {
 ///
 /// # Errors
 /// What is wrong with the file: see [`Reason`]. It never panics; where a decoder does, that is
-/// [`Reason::Corrupt`] (the panic hook, which is the program's, still sees it).
+/// [`Reason::Corrupt`] (the panic hook, which is the program's, sees it, and learns from [`panics_are_caught`](crate::panics_are_caught) what it is).
 pub fn decode(bytes: &[u8], limits: &Limits) -> Result<Photo, Unreadable> {
     decode_for(bytes, limits, u32::MAX)
 }
@@ -102,7 +104,7 @@ pub fn decode_in_range(
     let format = Format::of(bytes)?;
     limits.check_bytes(bytes.len() as u64)?;
     let declared = || declared::declared(bytes);
-    let decoded = catch_unwind(AssertUnwindSafe(|| match format {
+    let decoded = fenced(|| match format {
         Format::Jpeg => jpeg::decode(bytes, limits, shorter),
         Format::Png => png::decode(bytes, limits, range, declared()),
         Format::Gif => gif::decode(bytes, limits),
@@ -112,8 +114,8 @@ pub fn decode_in_range(
         Format::Pnm => pnm::decode(bytes, limits, range),
         #[cfg(feature = "heic")]
         Format::Heic => heic::decode(bytes, limits),
-    }));
-    let decoded = decoded.unwrap_or_else(|_| Err(Unreadable::corrupt("the decoder gave up (panic)")));
+    });
+    let decoded = decoded.unwrap_or_else(|| Err(Unreadable::corrupt("the decoder gave up (panic)")));
     let Decoded { photo, orientation, counts } = decoded.map_err(|error| error.of(format.name()))?;
     debug_assert_eq!(photo.pixels.len(), photo.width as usize * photo.height as usize * 3);
     Ok((orientation.upright(photo), counts))
@@ -124,5 +126,5 @@ pub(crate) fn range_that_matters(bytes: &[u8], range: SampleRange) -> Option<Sam
     if range.is_declared() {
         return None;
     }
-    range.matters(catch_unwind(|| declared::declared(bytes)).ok().flatten()?)
+    range.matters(fenced(|| declared::declared(bytes)).flatten()?)
 }

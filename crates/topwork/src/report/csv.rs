@@ -3,6 +3,7 @@
 use csv::{Terminator, Writer, WriterBuilder};
 
 use super::Prediction;
+use crate::dataset::SkipReason;
 use crate::train::History;
 
 /// `history.csv`: `epoch,loss,accuracy,val_loss,val_accuracy,learning_rate`; what was not measured is empty.
@@ -26,24 +27,26 @@ pub fn predictions_csv(classes: &[String], predictions: &[Prediction]) -> Vec<u8
     let fixed = ["filename", "set", "label", "predicted", "probability"].map(str::to_owned);
     let mut table = Table::new(fixed.into_iter().chain(classes.iter().map(|class| format!("p_{class}"))));
     for prediction in predictions {
-        let Prediction { name, set, label, predicted, probabilities } = prediction;
+        let Prediction { set, label, answer } = prediction;
         let fixed = [
-            name.clone(),
+            answer.name.clone(),
             set.as_str().to_owned(),
             label.map(|label| classes[label].clone()).unwrap_or_default(),
-            classes[*predicted].clone(),
-            number(probabilities[*predicted]),
+            answer.label.clone().unwrap_or_default(),
+            answer.probability.map(number).unwrap_or_default(),
         ];
-        table.row(fixed.into_iter().chain(probabilities.iter().map(|probability| number(*probability))));
+        table.row(
+            fixed.into_iter().chain(answer.probabilities.iter().map(|probability| number(*probability))),
+        );
     }
     table.bytes()
 }
 
 /// `skipped.csv`: `filename,reason,detail`.
-pub fn skipped_csv<'a>(rows: impl IntoIterator<Item = (&'a str, &'a str, &'a str)>) -> Vec<u8> {
+pub fn skipped_csv<'a>(rows: impl IntoIterator<Item = (&'a str, &'a SkipReason)>) -> Vec<u8> {
     let mut table = Table::new(["filename", "reason", "detail"]);
-    for (name, reason, detail) in rows {
-        table.row([name, reason, detail]);
+    for (name, reason) in rows {
+        table.row([name, reason.code(), &reason.detail()]);
     }
     table.bytes()
 }
@@ -79,7 +82,8 @@ impl Table {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::dataset::Set;
+    use crate::dataset::Subset;
+    use crate::photo::{Reason, Unreadable};
     use crate::train::Epoch;
 
     fn text(bytes: Vec<u8>) -> String {
@@ -114,8 +118,10 @@ mod tests {
 
     #[test]
     fn ugly_names_come_back_as_they_were() {
+        let reason = Unreadable::new(Reason::Corrupt, "the \"end\",\r\nis missing");
+        let reason = SkipReason::Unreadable(reason);
         let names = ["a,b.jpg", "\"quoted\".jpg", "line\nbreak.jpg", "<script>.jpg", " space ", "=1+1"];
-        let bytes = skipped_csv(names.iter().map(|name| (*name, "corrupt", "the \"end\",\r\nis missing")));
+        let bytes = skipped_csv(names.iter().map(|name| (*name, &reason)));
         let mut reader = csv::Reader::from_reader(&bytes[..]);
         let read: Vec<String> = reader.records().map(|row| row.unwrap()[0].to_owned()).collect();
         assert_eq!(read, names);
@@ -125,11 +131,9 @@ mod tests {
     fn a_prediction_has_names_and_every_probability() {
         let classes = ["cats".to_owned(), "dogs, small".to_owned()];
         let prediction = |label| Prediction {
-            name: "cats/1.jpg".to_owned(),
-            set: Set::Test,
+            set: Subset::Test,
             label,
-            predicted: 1,
-            probabilities: vec![0.25, 0.75],
+            answer: crate::run::Answer::new("cats/1.jpg", &classes, vec![0.25, 0.75]),
         };
         assert_eq!(
             text(predictions_csv(&classes, &[prediction(Some(0)), prediction(None)])),

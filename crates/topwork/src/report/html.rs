@@ -12,7 +12,7 @@ use maud::{DOCTYPE, Markup, PreEscaped, html as markup};
 
 use super::Picture;
 use crate::dataset::name::visible;
-use crate::dataset::{Set, Skipped};
+use crate::dataset::{Skipped, Subset};
 use crate::metrics::Evaluation;
 use crate::train::{History, LinearChoice};
 
@@ -57,7 +57,7 @@ pub struct Report {
 #[derive(Clone, Debug, PartialEq)]
 pub struct SetReport {
     /// Which one.
-    pub set: Set,
+    pub set: Subset,
     /// Its figures.
     pub evaluation: Evaluation,
 }

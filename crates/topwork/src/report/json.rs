@@ -6,7 +6,7 @@ use serde::Serialize;
 use serde::ser::SerializeMap;
 use serde_json::ser::{Formatter, PrettyFormatter};
 
-use crate::dataset::Set;
+use crate::dataset::Subset;
 use crate::metrics::Evaluation;
 
 /// The version of the format; a reader refuses a higher one.
@@ -14,8 +14,8 @@ pub const METRICS_SCHEMA: u32 = 1;
 
 /// `{"schema": 1, "sets": {"validation": {…}, "test": {…}}}`: each set's [`Evaluation`] in the order given. One key a
 /// line, lists on one line; the same figures give the same bytes.
-pub fn metrics_json<'a>(sets: impl IntoIterator<Item = (Set, &'a Evaluation)>) -> Vec<u8> {
-    struct Sets<'a>(Vec<(Set, &'a Evaluation)>);
+pub fn metrics_json<'a>(sets: impl IntoIterator<Item = (Subset, &'a Evaluation)>) -> Vec<u8> {
+    struct Sets<'a>(Vec<(Subset, &'a Evaluation)>);
     impl Serialize for Sets<'_> {
         fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
             let mut map = serializer.serialize_map(Some(self.0.len()))?;
@@ -77,7 +77,7 @@ mod tests {
     fn keys_stand_one_a_line_and_lists_on_one() {
         let classes = ["cats".to_owned(), "dogs".to_owned()];
         let evaluation = evaluate(&classes, [(0, &[0.75, 0.25][..]), (1, &[0.5, 0.5][..])]);
-        let bytes = metrics_json([(Set::Test, &evaluation), (Set::CrossValidation, &evaluation)]);
+        let bytes = metrics_json([(Subset::Test, &evaluation), (Subset::CrossValidation, &evaluation)]);
         let text = String::from_utf8(bytes.clone()).unwrap();
         assert!(
             text.starts_with("{\n  \"schema\": 1,\n  \"sets\": {\n    \"test\": {\n      \"n\": 2,\n"),

@@ -22,29 +22,27 @@ pub use json::{METRICS_SCHEMA, metrics_json};
 pub use picture::{Picture, Thumbnail, thumbnail};
 pub use select::{random_photos, worst_mistakes};
 pub use text::{
-    accuracy_text, classification_text, confusion_array_text, confusion_text, grouped, percent, verdict,
+    accuracy_text, classification_text, confusion_array_text, confusion_text, counted, grouped, percent,
+    verdict,
 };
 
-use crate::dataset::Set;
+use crate::dataset::Subset;
+use crate::run::Answer;
 
 /// What the classifier says about one photo.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Prediction {
-    /// The photo's name: its path below the folder of photos.
-    pub name: String,
     /// The set that it belongs to.
-    pub set: Set,
-    /// The position of its true class, where known.
+    pub set: Subset,
+    /// The position of its true class, if it is known.
     pub label: Option<usize>,
-    /// The position of the predicted class.
-    pub predicted: usize,
-    /// One probability a class, in the order of the classes.
-    pub probabilities: Vec<f64>,
+    /// The answer, under the photo's name: its path below the folder of photos.
+    pub answer: Answer,
 }
 
 impl Prediction {
-    /// The probability of the predicted class.
+    /// The probability of the predicted class; 0 without an answer.
     pub fn confidence(&self) -> f64 {
-        self.probabilities[self.predicted]
+        self.answer.probability.unwrap_or(0.0)
     }
 }

@@ -6,11 +6,15 @@ use crate::random::Random;
 /// The mistakes, most confident first: positions of at most `limit` predictions whose class is known and was missed,
 /// by the probability of the predicted class; equal ones by name.
 pub fn worst_mistakes(predictions: &[Prediction], limit: usize) -> Vec<usize> {
-    let missed = |at: &usize| predictions[*at].label.is_some_and(|label| label != predictions[*at].predicted);
+    let missed =
+        |at: &usize| predictions[*at].label.is_some_and(|label| Some(label) != predictions[*at].answer.class);
     let mut mistakes: Vec<usize> = (0..predictions.len()).filter(missed).collect();
     mistakes.sort_by(|&left, &right| {
         let (left, right) = (&predictions[left], &predictions[right]);
-        right.confidence().total_cmp(&left.confidence()).then_with(|| left.name.cmp(&right.name))
+        right
+            .confidence()
+            .total_cmp(&left.confidence())
+            .then_with(|| left.answer.name.cmp(&right.answer.name))
     });
     mistakes.truncate(limit);
     mistakes
@@ -20,7 +24,7 @@ pub fn worst_mistakes(predictions: &[Prediction], limit: usize) -> Vec<usize> {
 /// names and the seed alone, not on the order of the predictions.
 pub fn random_photos(predictions: &[Prediction], limit: usize, seed: u64) -> Vec<usize> {
     let mut order: Vec<usize> = (0..predictions.len()).collect();
-    order.sort_by(|&left, &right| predictions[left].name.cmp(&predictions[right].name));
+    order.sort_by(|&left, &right| predictions[left].answer.name.cmp(&predictions[right].answer.name));
     let mut random = Random::new(seed, "photos to show");
     let count = limit.min(order.len());
     for at in 0..count {
@@ -34,11 +38,13 @@ pub fn random_photos(predictions: &[Prediction], limit: usize, seed: u64) -> Vec
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::dataset::Set;
+    use crate::dataset::Subset;
 
     fn prediction(name: &str, label: Option<usize>, probability: f64) -> Prediction {
         let probabilities = vec![1.0 - probability, probability];
-        Prediction { name: name.to_owned(), set: Set::Test, label, predicted: 1, probabilities }
+        let mut answer = crate::run::Answer::new(name, &["a".to_owned(), "b".to_owned()], probabilities);
+        (answer.class, answer.probability) = (Some(1), Some(probability));
+        Prediction { set: Subset::Test, label, answer }
     }
 
     #[test]
@@ -59,7 +65,10 @@ mod tests {
         let mut predictions: Vec<_> =
             (0..100).map(|at| prediction(&format!("{at:03}"), Some(0), 0.5)).collect();
         let drawn = |predictions: &[Prediction], seed| -> Vec<String> {
-            random_photos(predictions, 25, seed).into_iter().map(|at| predictions[at].name.clone()).collect()
+            random_photos(predictions, 25, seed)
+                .into_iter()
+                .map(|at| predictions[at].answer.name.clone())
+                .collect()
         };
         let first = drawn(&predictions, 42);
         predictions.reverse();

@@ -143,9 +143,25 @@ pub fn grouped(number: u64) -> String {
     text
 }
 
+/// A number with its noun: `1 file`, `1,200 classes`.
+pub fn counted(number: usize, noun: &str) -> String {
+    let plural = match noun.strip_suffix('s') {
+        Some(stem) if noun.ends_with("ss") => format!("{stem}ses"),
+        _ => format!("{noun}s"),
+    };
+    format!("{} {}", grouped(number as u64), if number == 1 { noun } else { &plural })
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn numbers_have_their_nouns() {
+        assert_eq!(counted(1, "class"), "1 class");
+        assert_eq!(counted(1_200, "class"), "1,200 classes");
+        assert_eq!(counted(0, "photo"), "0 photos");
+    }
 
     #[test]
     fn nothing_short_of_all_is_shown_as_all() {

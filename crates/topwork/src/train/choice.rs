@@ -11,13 +11,14 @@ use std::ops::Range;
 use serde::{Deserialize, Serialize};
 
 use crate::error::Result;
+use crate::execution::Execution;
 use crate::features::Tap;
 use crate::head::outputs;
 use crate::random::Random;
 use crate::train::data::{ClassWeight, Examples, class_counts};
-use crate::train::folds::{deal, shuffled};
-use crate::train::logistic::{Limits, Problem, Tolerance, rescore, solve};
-use crate::train::monitor::{Monitor, Stage};
+use crate::train::folds::{deal, groups_of_classes, shuffled};
+use crate::train::logistic::{Problem, StopRule, Tolerance, rescore, solve};
+use crate::train::stage::{OnStage, Stage};
 use crate::train::table::{Scaling, Table};
 
 /// The values of C that are tried: 10^-4 to 10^2 in half decades, the strongest penalty first.
@@ -50,10 +51,10 @@ const FOLDS: usize = 5;
 const START: usize = 2;
 
 /// When a fit that is judged is close enough to its solution.
-const LIMITS: Limits = Limits { tolerance: Tolerance::Expected(3e-4), iterations: 100 };
+const RULE: StopRule = StopRule { tolerance: Tolerance::Expected(3e-4), iterations: 100 };
 
 /// For what is only on the way.
-pub(crate) const COARSE: Limits = Limits { tolerance: Tolerance::Expected(1e-3), iterations: 100 };
+pub(crate) const COARSE: StopRule = StopRule { tolerance: Tolerance::Expected(1e-3), iterations: 100 };
 
 /// A loss counts as turned where it exceeds the best by this share, and by twice the standard error.
 const TURNED: f64 = 0.01;
@@ -157,11 +158,11 @@ pub fn choose_linear(
     training: &Examples,
     class_weight: ClassWeight,
     seed: u64,
-    threads: usize,
-    monitor: &Monitor,
+    execution: Execution,
+    on_stage: OnStage,
 ) -> Result<(LinearChoice, Option<Tap>)> {
-    let scaling = Scaling::of(training);
-    let (choice, _) = choose(training, &scaling, class_weight, seed, threads, monitor)?;
+    let scaling = Scaling::of(training, execution.isa);
+    let (choice, _) = choose(training, &scaling, class_weight, seed, execution, on_stage)?;
     let tap = scaling.tap(training, choice.tap_weight);
     Ok((choice, tap))
 }
@@ -172,11 +173,11 @@ pub(crate) fn choose(
     scaling: &Scaling,
     class_weight: ClassWeight,
     seed: u64,
-    threads: usize,
-    monitor: &Monitor,
+    execution: Execution,
+    on_stage: OnStage,
 ) -> Result<(LinearChoice, Option<Start>)> {
     training.check_every_class_present()?;
-    let search = |examples| Search::new(examples, scaling, class_weight, seed, threads, monitor);
+    let search = |examples| Search::new(examples, scaling, class_weight, seed, execution, on_stage);
     let Some(mut whole) = search(training) else {
         return Ok((LinearChoice::fallback(), None));
     };
@@ -225,14 +226,24 @@ fn step_cost(rows: f64, width: usize, outputs: usize) -> f64 {
 }
 
 /// The fold in which each example is held out, and the number of folds; `None` if there is nothing to hold out.
-pub(crate) fn dealt(labels: &[usize], classes: usize, seed: u64) -> Option<(Vec<Option<usize>>, usize)> {
-    let counts = class_counts(labels, classes);
-    let able = counts.iter().filter(|count| **count > 1).sum::<usize>();
-    let folds = FOLDS.min(able);
+pub(crate) fn dealt(
+    labels: &[usize],
+    groups: Option<&[usize]>,
+    classes: usize,
+    seed: u64,
+) -> Option<(Vec<Option<usize>>, usize)> {
+    let counts = match groups {
+        Some(groups) => groups_of_classes(labels, groups, classes),
+        None => class_counts(labels, classes),
+    };
+    let folds = FOLDS.min(counts.iter().filter(|count| **count > 1).sum::<usize>());
     if folds < 2 {
         return None;
     }
-    Some((deal(labels, classes, folds, 2, seed), folds))
+    let fold_of = deal(labels, groups, classes, folds, 2, seed);
+    // Groups with examples of several classes may be fewer than the folds, which are filled in their order.
+    let folds = fold_of.iter().flatten().max().map_or(0, |last| last + 1);
+    (folds >= 2).then_some((fold_of, folds))
 }
 
 /// About so many examples that do not stand apart, the same share of each class but at least two where there are two.
@@ -292,8 +303,8 @@ struct Search<'a> {
     training: &'a Examples<'a>,
     scaling: &'a Scaling,
     class_weight: ClassWeight,
-    threads: usize,
-    monitor: &'a Monitor<'a>,
+    execution: Execution<'a>,
+    on_stage: OnStage<'a>,
     fold_of: Vec<Option<usize>>,
     folds: usize,
     /// Folds that were held out.
@@ -332,17 +343,17 @@ impl<'a> Search<'a> {
         scaling: &'a Scaling,
         class_weight: ClassWeight,
         seed: u64,
-        threads: usize,
-        monitor: &'a Monitor<'a>,
+        execution: Execution<'a>,
+        on_stage: OnStage<'a>,
     ) -> Option<Search<'a>> {
-        let (fold_of, folds) = dealt(&training.labels, training.classes, seed)?;
+        let (fold_of, folds) = dealt(&training.labels, training.groups.as_deref(), training.classes, seed)?;
         let (used, spent, trials, starts) = (0, 0.0, BTreeMap::new(), BTreeMap::new());
         Some(Search {
             training,
             scaling,
             class_weight,
-            threads,
-            monitor,
+            execution,
+            on_stage,
             fold_of,
             folds,
             used,
@@ -390,8 +401,8 @@ impl<'a> Search<'a> {
         };
         let (training, scaling) = (self.training, self.scaling);
         let with_tap = lanes.iter().any(|lane| lane.tap_weight > 0.0);
-        let table = Table::new(training.select(&positions(false)), scaling, with_tap, self.threads);
-        let held_out = Table::new(training.select(&positions(true)), scaling, with_tap, self.threads);
+        let table = Table::new(training.select(&positions(false)), scaling, with_tap, self.execution);
+        let held_out = Table::new(training.select(&positions(true)), scaling, with_tap, self.execution);
         self.walk(&table, &held_out, lanes.to_vec(), turning)?;
         if !turning {
             return Ok(());
@@ -425,7 +436,7 @@ impl<'a> Search<'a> {
             lanes.into_iter().map(|lane| (problem(&lane), lane)).collect();
         if let (Some(start), [(problem, _)]) = (begun, lanes.as_mut_slice()) {
             problem.go_to(table, start.of_width(table.width, problem.outputs));
-            rescore(table, &mut [problem], self.monitor.stop)?;
+            rescore(table, &mut [problem])?;
         }
         let longest = lanes.iter().map(|(_, lane)| lane.len()).max().unwrap_or(0);
         for step in 0..longest {
@@ -437,12 +448,12 @@ impl<'a> Search<'a> {
                     problem.strengthen(table, lane.strength(step) / lane.strength(step - 1));
                 }
                 if step >= lane.ahead.len() {
-                    limits = LIMITS;
+                    limits = RULE;
                 }
                 problems.push(problem);
             }
             let mut spent = 0.0;
-            solve(table, &mut problems, limits, self.monitor.stop, |problem| {
+            solve(table, &mut problems, limits, |problem| {
                 spent += step_cost(table.len() as f64, table.width, problem.outputs);
                 Ok(())
             })?;
@@ -450,7 +461,7 @@ impl<'a> Search<'a> {
             for (problem, lane) in lanes.iter_mut().filter(|(_, lane)| step < lane.len()) {
                 let Some(judged) = step.checked_sub(lane.ahead.len()) else { continue };
                 let key = setting(lane.tap_weight, lane.walk[judged]);
-                let losses = problem.losses(held_out, self.monitor.stop)?;
+                let losses = problem.losses(held_out)?;
                 self.trials.entry(key).or_default().extend(losses);
                 if self.best_of(lane.tap_weight) == Some(key) {
                     let (point, width) = (problem.point().to_vec(), table.width);
@@ -466,7 +477,7 @@ impl<'a> Search<'a> {
 
     fn tell(&self, step: usize, steps: usize) {
         let share = (self.used as f64 - 1.0 + step as f64 / steps as f64) / self.folds as f64;
-        (self.monitor.progress)(Stage::Choosing { fold: self.used, folds: self.folds, share });
+        (self.on_stage)(Stage::Choosing { fold: self.used, folds: self.folds, share });
     }
 
     fn losses(&self, key: Setting) -> Option<&[(f64, bool)]> {

@@ -1,11 +1,11 @@
-//! What every way of training takes: examples that were checked once, class weights, and a wish to stop.
+//! What every way of training takes: examples that were checked once, and class weights.
 
 use crate::error::{Error, ErrorKind, Result};
 use crate::features::{Features, Tap, inputs};
 use crate::network::{Layout, Part};
-
-/// Asked again and again during training; `true` ends it with [`ErrorKind::Interrupted`].
-pub type Stop<'a> = &'a (dyn Fn() -> bool + Sync);
+use crate::remedy::Remedy;
+use crate::report::counted;
+use crate::train::folds::{Folds, groups_of_classes, stratified_folds};
 
 /// Features beyond this are no features of a network, and their squares would leave the range of f32.
 const LARGEST_FEATURE: f32 = 1e12;
@@ -20,6 +20,8 @@ pub struct Examples<'a> {
     pub(crate) classes: usize,
     /// Whether the tapped map counts, if rows hold one.
     with_tap: bool,
+    /// For each example the number of its group, if some belong together.
+    pub(crate) groups: Option<Vec<usize>>,
 }
 
 /// N rows of features, wherever they lie.
@@ -78,7 +80,7 @@ impl<'a> Examples<'a> {
         if let Some(row) = rows.iter().position(|row| !usable(row)) {
             return fail(format!("the features of example {row} are not finite or are absurdly large"));
         }
-        Ok(Examples { rows: Rows::Plain(rows), labels, width, classes, with_tap: false })
+        Ok(Examples { rows: Rows::Plain(rows), labels, width, classes, with_tap: false, groups: None })
     }
 
     /// Takes rows of features as an extraction gives them, and a label in `0..classes` for each. Where rows hold a
@@ -105,12 +107,41 @@ impl<'a> Examples<'a> {
             return fail(format!("the features of example {row} are not finite or are absurdly large"));
         }
         let width = layout.parts()[0].channels;
-        Ok(Examples { rows: Rows::Kept(layout, kept), labels, width, classes, with_tap: true })
+        Ok(Examples { rows: Rows::Kept(layout, kept), labels, width, classes, with_tap: true, groups: None })
     }
 
     /// The same, with the last map alone.
     pub fn without_tap(self) -> Examples<'a> {
         Examples { with_tap: false, ..self }
+    }
+
+    /// The same with a number for each example: those with the same number are never held out apart.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Configuration`] if there is not one for each.
+    pub fn with_groups(self, groups: Vec<usize>) -> Result<Examples<'a>> {
+        if groups.len() != self.len() {
+            return fail(format!("{} groups do not fit {} examples", groups.len(), self.len()));
+        }
+        Ok(Examples { groups: Some(groups), ..self })
+    }
+
+    /// Folds with every class in each, of whole groups; see [`stratified_folds`](crate::train::stratified_folds).
+    ///
+    /// # Errors
+    /// [`ErrorKind::Configuration`] if the smallest class has fewer examples, or groups, than there are to be folds.
+    pub fn folds(&self, count: usize, seed: u64) -> Result<Folds> {
+        let groups = self.groups.as_deref();
+        let folds = stratified_folds(&self.labels, groups, self.classes, count, seed);
+        folds.filter(|folds| folds.count == count).ok_or_else(|| {
+            let (counts, noun) = match groups {
+                Some(groups) => (groups_of_classes(&self.labels, groups, self.classes), "group"),
+                None => (self.class_counts(), "photo"),
+            };
+            let smallest = counted(counts.into_iter().min().unwrap_or(0), noun);
+            let message = format!("{count} folds, but the smallest class has {smallest}");
+            Error::new(ErrorKind::Configuration, message).with_hint(Remedy::FewerFolds)
+        })
     }
 
     /// The number of examples.
@@ -145,7 +176,9 @@ impl<'a> Examples<'a> {
             }
         };
         let labels = positions.iter().map(|position| self.labels[*position]).collect();
-        Examples { rows, labels, ..*self }
+        let groups = self.groups.as_ref();
+        let groups = groups.map(|groups| positions.iter().map(|position| groups[*position]).collect());
+        Examples { rows, labels, groups, ..*self }
     }
 
     /// The class of each example.

@@ -3,10 +3,11 @@
 use serde::{Deserialize, Serialize};
 
 use crate::error::{Error, ErrorKind, Result};
+use crate::execution::Execution;
 use crate::features::Tap;
 use crate::head::{Dense, outputs};
 use crate::random::Random;
-use crate::train::data::{ClassWeight, Examples, Stop};
+use crate::train::data::{ClassWeight, Examples};
 use crate::train::early_stopping::{EarlyStopping, StoppingState};
 use crate::train::history::{Epoch, History};
 use crate::train::logistic::{first_largest, probabilities_from_scores};
@@ -90,7 +91,7 @@ pub struct DenseFit {
 /// Trains dense layers on log loss (two classes: binary cross-entropy of one sigmoid unit), on the features of the last map
 /// and of the tapped one if `tap` names it.
 ///
-/// `progress` hears of every epoch as it ends. `stop` is asked before every batch.
+/// `on_epoch` hears of every epoch as it ends. A wish to stop is looked for before every batch.
 ///
 /// # Errors
 /// [`ErrorKind::Configuration`] if the settings make no sense, a class has no example, validation does not fit or
@@ -100,9 +101,8 @@ pub fn fit_dense(
     validation: Option<&Examples>,
     tap: Option<&Tap>,
     settings: &DenseSettings,
-    threads: usize,
-    progress: &mut dyn FnMut(&Epoch),
-    stop: Stop,
+    execution: Execution,
+    on_epoch: &mut dyn FnMut(&Epoch),
 ) -> Result<DenseFit> {
     let validation = validation.filter(|validation| !validation.is_empty());
     check(training, validation, settings)?;
@@ -118,7 +118,7 @@ pub fn fit_dense(
     let head = first_weights(training, settings)?;
     let mut random = Random::new(settings.seed, "batches");
     let shuffle = &mut |order: &mut [usize]| random.shuffle(order);
-    fit_from(head, shuffle, training, validation, settings, threads, progress, stop)
+    fit_from(head, shuffle, training, validation, settings, execution, on_epoch)
 }
 
 /// The loop itself, from given weights; `shuffle` is handed the order of the epoch before.
@@ -129,12 +129,12 @@ fn fit_from(
     training: &Examples,
     validation: Option<&Examples>,
     settings: &DenseSettings,
-    threads: usize,
-    progress: &mut dyn FnMut(&Epoch),
-    stop: Stop,
+    execution: Execution,
+    on_epoch: &mut dyn FnMut(&Epoch),
 ) -> Result<DenseFit> {
     let most = settings.batch_size.min(training.len());
-    let team = Team::new(&head, most.max(validation.map_or(0, |_| WATCHED_AT_ONCE)), threads);
+    let most = most.max(validation.map_or(0, |_| WATCHED_AT_ONCE));
+    let mut team = Team::new(&head, most, execution);
     let mut adam = Adam::new(settings.adam);
     let mut stopping = settings.early_stopping.clone().map(StoppingState::new);
     let mut plateau = settings.plateau.clone().map(PlateauState::new);
@@ -144,14 +144,12 @@ fn fit_from(
     let mut history = History::default();
     let mut best: Option<Dense> = None;
 
-    team.assemble(|team| {
+    let mut run = on_team(&team, |team| {
         for epoch in 1..=settings.epochs {
             shuffle(&mut order);
             let mut total = Loss::default();
             for batch in order.chunks(settings.batch_size) {
-                if stop() {
-                    return Err(Error::new(ErrorKind::Interrupted, "training was stopped"));
-                }
+                execution.cancel.check("training")?;
                 let batch = training.select(batch);
                 let scores = team.forward(batch.plain());
                 let (loss, slopes) = loss_and_slopes(&scores, &batch, &class_weights);
@@ -173,7 +171,7 @@ fn fit_from(
                     Error::new(ErrorKind::Configuration, message).with_hint("use a lower learning rate")
                 );
             }
-            progress(&row);
+            on_epoch(&row);
             history.epochs.push(row);
             let Some(watched) = watched else { continue };
             if let Some(plateau) = &mut plateau {
@@ -191,8 +189,20 @@ fn fit_from(
             }
         }
         Ok(())
-    })?;
+    });
+    match team.assemble(&mut run) {
+        Some(outcome) => outcome?,
+        None => {
+            team = Team::new(&head, most, execution.with_threads(1));
+            team.assemble(&mut run).unwrap_or(Ok(()))?;
+        }
+    }
     Ok(DenseFit { head: best.unwrap_or_else(|| team.head()), history })
+}
+
+/// Ties what a closure does with a team to the rows that the team may hold.
+fn on_team<'a, F: FnMut(&Team<'a>) -> Result<()>>(_: &Team<'a>, run: F) -> F {
+    run
 }
 
 fn check(training: &Examples, validation: Option<&Examples>, settings: &DenseSettings) -> Result<()> {

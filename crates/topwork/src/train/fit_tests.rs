@@ -92,21 +92,23 @@ impl GradientCase {
 
     fn loss(&self, head: &Dense) -> f64 {
         let examples = self.examples();
-        let scores = Team::new(head, examples.len(), 1).forward(examples.plain());
+        let scores =
+            Team::new(head, examples.len(), Execution::default().with_threads(1)).forward(examples.plain());
         loss_and_slopes(&scores, &examples, &self.class_weights).0.mean()
     }
 
     /// Weights and biases of each layer. Adam's running means, zero at first, hold a share of the gradient after a step.
     fn gradients(&self, threads: usize) -> Vec<(Vec<f32>, Vec<f32>)> {
         let examples = self.examples();
-        let team = Team::new(&self.head(), examples.len(), threads);
+        let team = Team::new(&self.head(), examples.len(), Execution::default().with_threads(threads));
         let step = Adam::new(AdamForm::Keras).next(0.0);
-        let means = team.assemble(|team| {
+        let means = team.assemble(|team: &Team| {
             let scores = team.forward(examples.plain());
             let (_, slopes) = loss_and_slopes(&scores, &examples, &self.class_weights);
             team.backward(&slopes, &step);
             team.means()
         });
+        let means = means.expect("threads");
         let whole = |values: Vec<f32>| values.iter().map(|value| value / step.mean_share).collect();
         means.iter().map(|layer| (whole(layer.rows()), whole(layer.bias[..layer.units].to_vec()))).collect()
     }
@@ -234,9 +236,11 @@ fn whole_training_equals_keras() {
             plateau: None,
             ..DenseSettings::default()
         };
-        let (quiet, go_on) = (&mut |_: &Epoch| {}, &|| false);
+        let quiet = &mut |_: &Epoch| {};
         let in_order = &mut |_: &mut [usize]| {};
-        let fit = fit_from(head, in_order, &training, Some(&validation), &settings, 1, quiet, go_on).unwrap();
+        let fit =
+            fit_from(head, in_order, &training, Some(&validation), &settings, Execution::default(), quiet)
+                .unwrap();
         let mut failures = Vec::new();
         for (index, epoch) in fit.history.epochs.iter().enumerate() {
             for (name, found, wanted, tolerance) in [
@@ -253,7 +257,7 @@ fn whole_training_equals_keras() {
         let head = Head::Dense(fit.head);
         let columns = case.probabilities.len() / validation.len();
         for (row, wanted) in validation.plain().iter().zip(case.probabilities.chunks_exact(columns)) {
-            let found = head.probabilities(row);
+            let found = head.probabilities(Isa::best(), row);
             for (found, wanted) in found[found.len() - columns..].iter().zip(wanted) {
                 if (found - wanted).abs() > 2e-5 {
                     failures.push(format!("probability {found}, Keras {wanted}"));
@@ -299,9 +303,8 @@ fn rings_are_learned_and_the_best_epoch_is_kept() {
         Some(&validation),
         None,
         &settings(),
-        1,
+        Execution::default().with_threads(1),
         &mut |epoch| heard.push(epoch.clone()),
-        &|| false,
     )
     .unwrap();
     assert_eq!(heard, fit.history.epochs);
@@ -311,10 +314,13 @@ fn rings_are_learned_and_the_best_epoch_is_kept() {
     let loss = |epoch: &Epoch| epoch.val_loss.unwrap() as f32;
     assert!(fit.history.epochs.iter().all(|epoch| loss(epoch) >= loss(best)));
     // The head that is handed back is the best epoch's.
-    let again = evaluate(&Team::new(&fit.head, WATCHED_AT_ONCE, 1), &validation);
+    let again =
+        evaluate(&Team::new(&fit.head, WATCHED_AT_ONCE, Execution::default().with_threads(1)), &validation);
     assert_eq!(Some(again.mean()), best.val_loss);
     let head = Head::Dense(fit.head);
-    let loss = |row: usize| -head.probabilities(&features[400 + 2 * row..][..2])[labels[200 + row]].ln();
+    let loss = |row: usize| {
+        -head.probabilities(Isa::best(), &features[400 + 2 * row..][..2])[labels[200 + row]].ln()
+    };
     let mean = (0..100).map(loss).sum::<f64>() / 100.0;
     assert!((mean - again.mean()).abs() < 1e-9, "{mean} {}", again.mean());
     assert_eq!(Head::from_tensors(&head.tensors(), 2).unwrap(), head);
@@ -330,7 +336,8 @@ fn seeds_decide_and_threads_do_not() {
     let examples = Examples::new(&features, width, &labels, 3).unwrap();
     let train = |seed, threads| {
         let settings = DenseSettings { layers: vec![300, 7], epochs: 2, seed, ..DenseSettings::default() };
-        fit_dense(&examples, None, None, &settings, threads, &mut |_| {}, &|| false).unwrap()
+        fit_dense(&examples, None, None, &settings, Execution::default().with_threads(threads), &mut |_| {})
+            .unwrap()
     };
     let one = train(1, 1);
     assert_eq!(one.history.best_epoch, None);
@@ -345,8 +352,9 @@ fn seeds_decide_and_threads_do_not() {
 fn nonsense_is_refused_and_a_wish_to_stop_is_heard() {
     let (features, labels) = rings(20);
     let examples = Examples::new(&features, 2, &labels, 2).unwrap();
-    let fit =
-        |settings: DenseSettings| fit_dense(&examples, None, None, &settings, 1, &mut |_| {}, &|| false);
+    let fit = |settings: DenseSettings| {
+        fit_dense(&examples, None, None, &settings, Execution::default(), &mut |_| {})
+    };
     let refused: [(&str, DenseSettings); 6] = [
         ("no units", DenseSettings { layers: vec![3, 0], ..settings() }),
         ("no epochs", DenseSettings { epochs: 0, ..settings() }),
@@ -365,6 +373,9 @@ fn nonsense_is_refused_and_a_wish_to_stop_is_heard() {
     for (layers, batch_size) in [(vec![], 1), (vec![2], 1000)] {
         fit(DenseSettings { layers, batch_size, epochs: 2, ..settings() }).unwrap();
     }
-    let stopped = fit_dense(&examples, None, None, &settings(), 1, &mut |_| {}, &|| true);
+    let cancel = crate::CancelToken::new();
+    cancel.cancel();
+    let execution = Execution::default().with_cancel(&cancel);
+    let stopped = fit_dense(&examples, None, None, &settings(), execution, &mut |_| {});
     assert_eq!(stopped.err().map(|error| error.kind()), Some(ErrorKind::Interrupted));
 }

@@ -1,18 +1,21 @@
 //! The linear head: fitted to convergence, with the strength chosen by cross-validation.
 
+use topwork_kernels::Isa;
+
 use crate::error::{Error, ErrorKind, Result};
+use crate::execution::Execution;
 use crate::features::Tap;
 use crate::head::{Head, Linear};
 use crate::train::choice::{COARSE, LinearChoice, STRENGTHS, Start, ahead, choose};
 use crate::train::data::{ClassWeight, Examples};
 use crate::train::folds::Folds;
 use crate::train::history::{Epoch, History};
-use crate::train::logistic::{Limits, Problem, Tolerance, rescore, solve};
-use crate::train::monitor::{Monitor, Stage};
+use crate::train::logistic::{Problem, StopRule, Tolerance, rescore, solve};
+use crate::train::stage::{OnStage, Stage};
 use crate::train::table::{Precision, Scaling, Table};
 
 /// Most of the way goes in f32, to where another step would win less than 10^-4 of the objective.
-const FIRST_LIMITS: Limits = Limits { tolerance: Tolerance::Expected(1e-4), iterations: 500 };
+const FIRST_RULE: StopRule = StopRule { tolerance: Tolerance::Expected(1e-4), iterations: 500 };
 
 /// Then f64, until scores are within 10^-5 of the solution, so probabilities within 2.5 · 10^-6 (of more classes alike) …
 const PROOF: Tolerance = Tolerance::Proved(1e-5);
@@ -58,10 +61,10 @@ pub fn fit_linear(
     training: &Examples,
     validation: Option<&Examples>,
     settings: LinearSettings,
-    threads: usize,
-    monitor: &Monitor,
+    execution: Execution,
+    on_stage: OnStage,
 ) -> Result<LinearFit> {
-    fit(training, validation, settings, (&Scaling::of(training), None), threads, monitor)
+    fit(training, validation, settings, (&Scaling::of(training, execution.isa), None), execution, on_stage)
 }
 
 fn fit(
@@ -69,8 +72,8 @@ fn fit(
     validation: Option<&Examples>,
     settings: LinearSettings,
     (scaling, start): (&Scaling, Option<Start>),
-    threads: usize,
-    monitor: &Monitor,
+    execution: Execution,
+    on_stage: OnStage,
 ) -> Result<LinearFit> {
     training.check_every_class_present()?;
     let LinearSettings { strength, tap_weight, class_weight } = settings;
@@ -85,12 +88,12 @@ fn fit(
         return fail("a weight of the tapped map, but the examples have no such map".to_owned());
     }
     let tap = scaling.tap(training, tap_weight);
-    let table = Table::new(training.clone(), scaling, tap.is_some(), threads);
+    let table = Table::new(training.clone(), scaling, tap.is_some(), execution);
     let validation = match validation {
         None => None,
         Some(validation) => {
             training.check_same_shape(validation)?;
-            Some(Table::new(validation.clone(), scaling, tap.is_some(), threads))
+            Some(Table::new(validation.clone(), scaling, tap.is_some(), execution))
         }
     };
     let weights = class_weight.of(&training.class_counts());
@@ -102,23 +105,23 @@ fn fit(
     if let Some(start) = start {
         let point = start.of_width(table.width, first.outputs);
         first.go_to(&table, point);
-        rescore(&table, &mut [&mut first], monitor.stop)?;
+        rescore(&table, &mut [&mut first])?;
     }
     for steps in way.windows(2) {
-        run(&table, &mut first, COARSE, watched, &mut history, monitor)?;
+        run(&table, &mut first, COARSE, watched, &mut history, on_stage)?;
         first.strengthen(&table, steps[1] / steps[0]);
     }
-    run(&table, &mut first, FIRST_LIMITS, watched, &mut history, monitor)?;
+    run(&table, &mut first, FIRST_RULE, watched, &mut history, on_stage)?;
     let (point, mut converged) = (first.point().to_vec(), first.converged());
     let mut solution = first.weights_and_intercepts(&table);
     let step = 2 * table.len() * table.width * first.outputs;
     drop(first);
     if step <= POLISHED {
-        let limits = Limits { tolerance: PROOF, iterations: 5_000 };
+        let limits = StopRule { tolerance: PROOF, iterations: 5_000 };
         let mut exact = Problem::<f64>::new(&table, &training.labels, tap_weight, strength, &weights);
         exact.go_to(&table, point);
-        rescore(&table, &mut [&mut exact], monitor.stop)?;
-        run(&table, &mut exact, limits, watched, &mut history, monitor)?;
+        rescore(&table, &mut [&mut exact])?;
+        run(&table, &mut exact, limits, watched, &mut history, on_stage)?;
         solution = exact.weights_and_intercepts(&table);
         converged = exact.converged();
     }
@@ -130,16 +133,16 @@ fn fit(
 fn run<T: Precision>(
     table: &Table,
     problem: &mut Problem<T>,
-    limits: Limits,
+    limits: StopRule,
     validation: Option<&Table>,
     history: &mut History,
-    monitor: &Monitor,
+    on_stage: OnStage,
 ) -> Result<()> {
-    solve(table, &mut [problem], limits, monitor.stop, |problem| {
-        (monitor.progress)(Stage::Fitting { step: history.epochs.len() + 1 });
+    solve(table, &mut [problem], limits, |problem| {
+        on_stage(Stage::Fitting { step: history.epochs.len() + 1 });
         let (loss, accuracy) = means(&problem.own_losses(table));
         let watched = match validation {
-            Some(validation) => Some(means(&problem.losses(validation, monitor.stop)?)),
+            Some(validation) => Some(means(&problem.losses(validation)?)),
             None => None,
         };
         history.epochs.push(Epoch {
@@ -170,14 +173,14 @@ pub fn train_linear(
     validation: Option<&Examples>,
     class_weight: ClassWeight,
     seed: u64,
-    threads: usize,
-    monitor: &Monitor,
+    execution: Execution,
+    on_stage: OnStage,
 ) -> Result<(LinearFit, LinearChoice)> {
-    let scaling = Scaling::of(training);
-    let (choice, start) = choose(training, &scaling, class_weight, seed, threads, monitor)?;
+    let scaling = Scaling::of(training, execution.isa);
+    let (choice, start) = choose(training, &scaling, class_weight, seed, execution, on_stage)?;
     let LinearChoice { strength, tap_weight, .. } = choice;
     let settings = LinearSettings { strength, tap_weight, class_weight };
-    let fit = fit(training, validation, settings, (&scaling, start), threads, monitor)?;
+    let fit = fit(training, validation, settings, (&scaling, start), execution, on_stage)?;
     Ok((fit, choice))
 }
 
@@ -201,16 +204,16 @@ pub fn cross_validate(
     folds: &Folds,
     class_weight: ClassWeight,
     seed: u64,
-    threads: usize,
-    monitor: &Monitor,
+    execution: Execution,
+    on_stage: OnStage,
 ) -> Result<CrossValidation> {
     if folds.fold_of.len() != examples.len() || folds.fold_of.iter().any(|fold| *fold >= folds.count) {
         let message = format!("folds for {} examples do not fit {}", folds.fold_of.len(), examples.len());
         return Err(Error::new(ErrorKind::Configuration, message));
     }
     let mut choices = Vec::with_capacity(folds.count);
-    let probabilities = out_of_fold(examples, folds, |training, _| {
-        let (fit, choice) = train_linear(training, None, class_weight, seed, threads, monitor)?;
+    let probabilities = out_of_fold(examples, folds, execution.isa, |training, _| {
+        let (fit, choice) = train_linear(training, None, class_weight, seed, execution, on_stage)?;
         choices.push(choice);
         Ok(fit)
     })?;
@@ -221,14 +224,15 @@ pub fn cross_validate(
 pub(crate) fn out_of_fold(
     examples: &Examples,
     folds: &Folds,
+    isa: Isa,
     mut train: impl FnMut(&Examples, usize) -> Result<LinearFit>,
 ) -> Result<Vec<f64>> {
     let mut probabilities = vec![0.0; examples.len() * examples.classes];
     for fold in 0..folds.count {
-        let LinearFit { head, tap, .. } = train(&examples.select(&folds.positions(fold, false)), fold)?;
+        let LinearFit { head, tap, .. } = train(&examples.select(&folds.train_indices(fold)), fold)?;
         let head = Head::Linear(head);
-        for position in folds.positions(fold, true) {
-            let row = head.probabilities(&examples.inputs(position, tap.as_ref()));
+        for position in folds.held_out_indices(fold) {
+            let row = head.probabilities(isa, &examples.inputs(position, tap.as_ref()));
             probabilities[position * examples.classes..][..examples.classes].copy_from_slice(&row);
         }
     }

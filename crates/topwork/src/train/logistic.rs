@@ -9,10 +9,10 @@ use topwork_kernels::Isa;
 use topwork_kernels::linear::{add_scaled, dot};
 
 use crate::error::Result;
+use crate::execution::share;
 use crate::head::outputs;
-use crate::train::data::Stop;
 use crate::train::lbfgs::Memory;
-use crate::train::table::{PART, Precision, Table, share};
+use crate::train::table::{PART, Precision, Table};
 
 /// One regression on the rows of a table.
 pub(crate) struct Problem<'a, T> {
@@ -73,7 +73,7 @@ pub(crate) enum Tolerance {
 
 /// When to end.
 #[derive(Clone, Copy)]
-pub(crate) struct Limits {
+pub(crate) struct StopRule {
     pub(crate) tolerance: Tolerance,
     /// Steps.
     pub(crate) iterations: usize,
@@ -92,7 +92,7 @@ impl<'a, T: Precision> Problem<'a, T> {
         let (size, scores) = (outputs * (table.width + 1), vec![T::default(); labels.len() * outputs]);
         let weights: Vec<f64> = weights.iter().map(|weight| strength * weight).collect();
         let mut problem = Problem {
-            isa: table.isa,
+            isa: table.execution.isa,
             labels,
             total: labels.iter().map(|label| weights[*label]).sum(),
             weights,
@@ -102,7 +102,7 @@ impl<'a, T: Precision> Problem<'a, T> {
             tap_weight,
             point: vec![0.0; size],
             gradient: vec![0.0; size],
-            memory: Memory::new(table.isa, size),
+            memory: Memory::new(table.execution.isa, size),
             residuals: scores.clone(),
             loss: 0.0,
             direction: vec![0.0; size],
@@ -194,11 +194,11 @@ impl<'a, T: Precision> Problem<'a, T> {
 
     /// The log loss of each row of a table at the point, and whether its most probable class (the first of equals) is
     /// its own.
-    pub(crate) fn losses(&self, table: &Table, stop: Stop) -> Result<Vec<(f64, bool)>> {
+    pub(crate) fn losses(&self, table: &Table) -> Result<Vec<(f64, bool)>> {
         let mut vectors = Vec::new();
         self.vectors(&self.point, &mut vectors);
         let mut scores = vec![T::default(); table.len() * self.outputs];
-        table.scores(&vectors, &[self.outputs], vec![&mut scores], stop)?;
+        table.scores(&vectors, &[self.outputs], vec![&mut scores])?;
         self.add_intercepts(&mut scores, &self.point);
         Ok(self.losses_of(&scores, &table.examples.labels, table.threads_for(self.outputs)))
     }
@@ -282,7 +282,7 @@ impl<'a, T: Precision> Problem<'a, T> {
     }
 
     /// Chooses where to go, unless no direction leads downhill or too little is to be won.
-    fn choose_direction(&mut self, limits: Limits) {
+    fn choose_direction(&mut self, limits: StopRule) {
         self.direction = self.memory.direction(&self.gradient);
         let mut slope = dot(self.isa, &self.direction, &self.gradient);
         if slope >= 0.0 {
@@ -337,7 +337,7 @@ impl<'a, T: Precision> Problem<'a, T> {
     }
 
     /// Moves, learns from the step and decides whether that was the last one.
-    fn finish_step(&mut self, table: &Table, sums: &[f64], limits: Limits) {
+    fn finish_step(&mut self, table: &Table, sums: &[f64], limits: StopRule) {
         let step: Vec<f64> = self.direction.iter().map(|value| value * self.step).collect();
         add_scaled(self.isa, &mut self.point, 1.0, &step);
         let (step_size, along) = (T::from_f64(self.step), &self.direction_scores);
@@ -350,7 +350,7 @@ impl<'a, T: Precision> Problem<'a, T> {
         self.judge(table, limits);
     }
 
-    fn judge(&mut self, table: &Table, limits: Limits) {
+    fn judge(&mut self, table: &Table, limits: StopRule) {
         let (weights, intercepts) = self.gradient.split_at(self.point.len() - self.outputs);
         // The penalty bounds the error of the weights, the mean residual that of the intercepts.
         let error = dot(self.isa, weights, weights).sqrt() * table.radius().max(1.0)
@@ -463,8 +463,7 @@ fn residuals_of<T: Precision>(isa: Isa, values: &mut [T], labels: &[usize], weig
 pub(crate) fn solve<T: Precision>(
     table: &Table,
     problems: &mut [&mut Problem<T>],
-    limits: Limits,
-    stop: Stop,
+    limits: StopRule,
     mut watch: impl FnMut(&Problem<T>) -> Result<()>,
 ) -> Result<()> {
     let mut running: Vec<&mut Problem<T>> = problems.iter_mut().map(|problem| &mut **problem).collect();
@@ -476,7 +475,7 @@ pub(crate) fn solve<T: Precision>(
             problem.slope_of_loss(1, 0.0);
         }
     });
-    let sums = sums_of_residuals(table, &mut running, stop)?;
+    let sums = sums_of_residuals(table, &mut running)?;
     for (problem, sums) in running.iter_mut().zip(sums) {
         problem.take_gradient(&sums);
         problem.judge(table, limits);
@@ -491,13 +490,13 @@ pub(crate) fn solve<T: Precision>(
         if running.is_empty() {
             return Ok(());
         }
-        score_directions(table, &mut running, stop)?;
+        score_directions(table, &mut running)?;
         // Problems side by side, or one with its rows side by side.
         let within = if running.len() > 1 { 1 } else { every };
         share(every, &mut running, |problems| {
             problems.iter_mut().for_each(|problem| problem.search_line(within));
         });
-        let sums = sums_of_residuals(table, &mut running, stop)?;
+        let sums = sums_of_residuals(table, &mut running)?;
         let mut steps: Vec<_> = running.iter_mut().zip(sums).collect();
         share(every, &mut steps, |steps| {
             steps.iter_mut().for_each(|(problem, sums)| problem.finish_step(table, sums, limits));
@@ -507,13 +506,9 @@ pub(crate) fn solve<T: Precision>(
 }
 
 /// Computes the scores at each problem's point anew.
-pub(crate) fn rescore<T: Precision>(
-    table: &Table,
-    problems: &mut [&mut Problem<T>],
-    stop: Stop,
-) -> Result<()> {
+pub(crate) fn rescore<T: Precision>(table: &Table, problems: &mut [&mut Problem<T>]) -> Result<()> {
     problems.iter_mut().for_each(|problem| problem.direction.clone_from(&problem.point));
-    score_directions(table, problems, stop)?;
+    score_directions(table, problems)?;
     for problem in problems {
         std::mem::swap(&mut problem.scores, &mut problem.direction_scores);
     }
@@ -521,12 +516,12 @@ pub(crate) fn rescore<T: Precision>(
 }
 
 /// How the score of every row changes along each problem's direction.
-fn score_directions<T: Precision>(table: &Table, problems: &mut [&mut Problem<T>], stop: Stop) -> Result<()> {
+fn score_directions<T: Precision>(table: &Table, problems: &mut [&mut Problem<T>]) -> Result<()> {
     let counts: Vec<usize> = problems.iter().map(|problem| problem.outputs).collect();
     let mut vectors = Vec::with_capacity(counts.iter().sum::<usize>() * table.width);
     problems.iter().for_each(|problem| problem.vectors(&problem.direction, &mut vectors));
     let out = problems.iter_mut().map(|problem| problem.direction_scores.as_mut_slice()).collect();
-    table.scores(&vectors, &counts, out, stop)?;
+    table.scores(&vectors, &counts, out)?;
     for problem in problems {
         let mut scores = std::mem::take(&mut problem.direction_scores);
         problem.add_intercepts(&mut scores, &problem.direction);
@@ -536,14 +531,10 @@ fn score_directions<T: Precision>(table: &Table, problems: &mut [&mut Problem<T>
 }
 
 /// For each problem Σ over the rows of residual · row: K × D.
-fn sums_of_residuals<T: Precision>(
-    table: &Table,
-    problems: &mut [&mut Problem<T>],
-    stop: Stop,
-) -> Result<Vec<Vec<f64>>> {
+fn sums_of_residuals<T: Precision>(table: &Table, problems: &mut [&mut Problem<T>]) -> Result<Vec<Vec<f64>>> {
     let counts: Vec<usize> = problems.iter().map(|problem| problem.outputs).collect();
     let residuals = problems.iter_mut().map(|problem| problem.residuals.as_mut_slice()).collect();
-    let sums = table.sums(residuals, &counts, stop)?;
+    let sums = table.sums(residuals, &counts)?;
     let mut first = 0;
     let sums = counts.iter().map(|count| {
         let at = first * table.width..(first + count) * table.width;

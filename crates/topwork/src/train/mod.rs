@@ -13,23 +13,23 @@ mod history;
 mod lbfgs;
 mod linear;
 mod logistic;
-mod monitor;
 mod optimiser;
 mod schedule;
+mod stage;
 mod table;
 mod team;
 
 pub use choice::{FALLBACK_STRENGTH, Gain, LinearChoice, STRENGTHS, TAP_WEIGHTS, Trial, choose_linear};
-pub use data::{ClassWeight, Examples, Stop};
+pub use data::{ClassWeight, Examples};
 pub use early_stopping::EarlyStopping;
 pub use fit::{DenseFit, DenseSettings, fit_dense};
 pub use folds::{Folds, stratified_folds};
 pub use history::{Epoch, History};
 pub use linear::{CrossValidation, LinearFit, LinearSettings, cross_validate, fit_linear, train_linear};
 pub(crate) use logistic::probabilities_from_scores;
-pub use monitor::{Monitor, Stage};
 pub use optimiser::AdamForm;
 pub use schedule::Plateau;
+pub use stage::{OnStage, Stage};
 
 #[cfg(test)]
 mod tests;

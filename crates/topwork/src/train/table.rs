@@ -11,10 +11,11 @@ use topwork_kernels::exponential::exponentials;
 use topwork_kernels::linear::{self, Panels, accumulate, add_scaled, dot};
 use topwork_kernels::rows::{Kept, centred};
 
-use crate::error::{Error, ErrorKind, Result};
+use crate::error::Result;
+use crate::execution::{Execution, share};
 use crate::features::Tap;
 use crate::network::{Encoding, Part};
-use crate::train::data::{Examples, Rows, Stop};
+use crate::train::data::{Examples, Rows};
 
 /// Rows that are summed before their sum is added to others, and whose scores lie together; fixed, so that threads cannot
 /// change a bit.
@@ -119,8 +120,7 @@ pub(crate) struct Scaling {
 
 impl Scaling {
     /// From these examples.
-    pub(crate) fn of(examples: &Examples) -> Scaling {
-        let isa = Isa::best();
+    pub(crate) fn of(examples: &Examples, isa: Isa) -> Scaling {
         let (last, tap) = (examples.width, examples.tap());
         let width = last + tap.map_or(0, |part| part.channels);
         let n = examples.len().max(1) as f64;
@@ -234,8 +234,7 @@ pub(crate) struct Table<'a> {
     scaling: &'a Scaling,
     /// Columns: those of the last map, and of the tapped one unless it is left out.
     pub(crate) width: usize,
-    pub(crate) isa: Isa,
-    threads: usize,
+    pub(crate) execution: Execution<'a>,
 }
 
 /// The rows of a part, and what belongs to them of each problem.
@@ -246,10 +245,10 @@ impl<'a> Table<'a> {
         examples: Examples<'a>,
         scaling: &'a Scaling,
         with_tap: bool,
-        threads: usize,
+        execution: Execution<'a>,
     ) -> Table<'a> {
         let width = if with_tap { scaling.centre.len() } else { examples.width };
-        Table { examples, scaling, width, isa: Isa::best(), threads: threads.max(1) }
+        Table { examples, scaling, width, execution }
     }
 
     pub(crate) fn len(&self) -> usize {
@@ -279,7 +278,7 @@ impl<'a> Table<'a> {
     /// The threads that are worth it where each row meets so many outputs.
     pub(crate) fn threads_for(&self, outputs: usize) -> usize {
         let multiplications = self.len() * self.width * outputs.max(1);
-        self.threads.min(1 + multiplications / WORTH_A_THREAD)
+        self.execution.threads.min(1 + multiplications / WORTH_A_THREAD)
     }
 
     /// Hands out the rows of each part with what belongs to them: problem j has `counts[j]` values a row in `values[j]`.
@@ -301,7 +300,7 @@ impl<'a> Table<'a> {
         for start in rows.clone().step_by(BLOCK) {
             let block = start..rows.end.min(start + BLOCK);
             for (index, out) in block.clone().zip(buffer.chunks_exact_mut(self.width)) {
-                self.scaling.load(self.isa, &self.examples, index, out);
+                self.scaling.load(self.execution.isa, &self.examples, index, out);
             }
             let loaded = &buffer[..block.len() * self.width];
             each(block, loaded);
@@ -315,16 +314,15 @@ impl<'a> Table<'a> {
         vectors: &[T],
         counts: &[usize],
         out: Vec<&mut [T]>,
-        stop: Stop,
     ) -> Result<()> {
         let count: usize = counts.iter().sum();
         let threads = self.threads_for(count);
         let fewest = counts.iter().copied().min().unwrap_or(0);
-        let Scorer { stride, scores: score } = T::scorer(self.isa, vectors, self.width, fewest);
+        let Scorer { stride, scores: score } = T::scorer(self.execution.isa, vectors, self.width, fewest);
         share(threads, &mut self.parts(out, counts), |parts| {
             let (mut buffer, mut scores) = (Vec::new(), vec![T::default(); BLOCK * stride]);
             for (rows, targets) in parts {
-                if stop() {
+                if self.execution.cancel.is_cancelled() {
                     return;
                 }
                 self.blocks(rows.clone(), &mut buffer, |block, loaded| {
@@ -343,7 +341,7 @@ impl<'a> Table<'a> {
                 });
             }
         });
-        asked_to(stop)
+        self.execution.cancel.check("training")
     }
 
     /// Σ over the rows of coefficient · row: M × D, from coefficients that lie as [`scores`](Table::scores) leaves them.
@@ -351,7 +349,6 @@ impl<'a> Table<'a> {
         &self,
         coefficients: Vec<&mut [T]>,
         counts: &[usize],
-        stop: Stop,
     ) -> Result<Vec<f64>> {
         let count: usize = counts.iter().sum();
         let size = count * self.width;
@@ -362,7 +359,7 @@ impl<'a> Table<'a> {
         let threads = self.threads_for(count).min(groups.len());
         let mut workers: Vec<Sums<T>> = (0..threads).map(|_| Sums::new(size)).collect();
         for wave in groups.chunks_mut(threads.max(1)) {
-            asked_to(stop)?;
+            self.execution.cancel.check("training")?;
             let mut work: Vec<_> = wave.iter_mut().zip(&mut workers).collect();
             let busy = work.len();
             share(busy, &mut work, |work| {
@@ -402,7 +399,7 @@ impl<'a> Table<'a> {
                     first += outputs;
                 }
                 let loaded: Vec<&[f32]> = loaded.chunks_exact(self.width).collect();
-                accumulate(self.isa, &loaded, &gathered[..block.len() * count], part);
+                accumulate(self.execution.isa, &loaded, &gathered[..block.len() * count], part);
             });
             group.iter_mut().zip(&*part).for_each(|(group, part)| *group += part.to_f64());
         }
@@ -423,21 +420,4 @@ impl<T: Precision> Sums<T> {
         let part = vec![T::default(); size];
         Sums { group: vec![0.0; size], part, gathered: Vec::new(), buffer: Vec::new() }
     }
-}
-
-fn asked_to(stop: Stop) -> Result<()> {
-    if stop() { Err(Error::new(ErrorKind::Interrupted, "training was stopped")) } else { Ok(()) }
-}
-
-/// Deals out items to threads in their order.
-pub(crate) fn share<I: Send>(threads: usize, items: &mut [I], work: impl Fn(&mut [I]) + Sync) {
-    if threads <= 1 || items.len() <= 1 {
-        return work(items);
-    }
-    let each = items.len().div_ceil(threads);
-    std::thread::scope(|scope| {
-        for items in items.chunks_mut(each) {
-            scope.spawn(|| work(items));
-        }
-    });
 }

@@ -6,13 +6,15 @@
 //! layers all wait for each other, which is also why no lock here is ever waited for.
 
 use std::ops::Range;
+use std::sync::mpsc::channel;
 use std::sync::{PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
 use topwork_kernels::Isa;
 use topwork_kernels::buffer::Buffer;
 use topwork_kernels::product::{AdamStep, Learned, Matrix, MatrixMut, PANEL, add_product, descend};
 
-use crate::head::{Dense, Layer, rectify};
+use crate::execution::Execution;
+use crate::head::{Dense, DenseLayer, rectify};
 use crate::train::barrier::Barrier;
 
 /// A step with fewer multiplications than this for each member is not worth the waiting.
@@ -120,10 +122,10 @@ fn write<T>(lock: &RwLock<T>) -> RwLockWriteGuard<'_, T> {
 }
 
 impl<'a> Team<'a> {
-    /// At most `threads` members for a head that meets at most `batch` examples at once.
-    pub(crate) fn new(head: &Dense, batch: usize, threads: usize) -> Team<'a> {
+    /// At most a member for each thread, for a head that meets at most `batch` examples at once.
+    pub(crate) fn new(head: &Dense, batch: usize, execution: Execution) -> Team<'a> {
         let weights: usize = head.layers.iter().map(|layer| layer.inputs * layer.units).sum();
-        let members = threads.min(1 + weights * batch / WORTH_A_MEMBER).max(1);
+        let members = execution.threads.min(1 + weights * batch / WORTH_A_MEMBER).max(1);
         let each = |units: usize| (0..members).map(move |member| share(units, member, members));
         let values = |units: usize| {
             let values = |units: Range<usize>| {
@@ -132,7 +134,7 @@ impl<'a> Team<'a> {
             };
             each(units).map(values).collect()
         };
-        let slopes = |layer: &Layer| {
+        let slopes = |layer: &DenseLayer| {
             let slopes = |units: Range<usize>| {
                 let stride = stride(&units);
                 let transposed = Buffer::zeros(units.len() * batch.next_multiple_of(LANES));
@@ -140,7 +142,7 @@ impl<'a> Team<'a> {
             };
             each(layer.units).map(slopes).collect()
         };
-        let parts = |layer: &Layer| {
+        let parts = |layer: &DenseLayer| {
             let part = |units: Range<usize>| {
                 let panels = units.start.div_ceil(PANEL)..units.end.div_ceil(PANEL);
                 let size = layer.inputs * PANEL;
@@ -151,9 +153,9 @@ impl<'a> Team<'a> {
             };
             each(layer.units).map(part).collect()
         };
-        let widths = [head.width()].into_iter().chain(head.layers.iter().map(|layer| layer.units));
+        let widths = [head.input_dim()].into_iter().chain(head.layers.iter().map(|layer| layer.units));
         Team {
-            isa: Isa::best(),
+            isa: execution.isa,
             classes: head.classes,
             sizes: head.layers.iter().map(|layer| (layer.inputs, layer.units)).collect(),
             parts: head.layers.iter().map(parts).collect(),
@@ -165,15 +167,21 @@ impl<'a> Team<'a> {
         }
     }
 
-    /// Does `work` while the other members stand by.
-    pub(crate) fn assemble<T>(&self, work: impl FnOnce(&Self) -> T) -> T {
+    /// Does `work` while the other members stand by; `None`, without having begun, if the system does not give a thread to each.
+    pub(crate) fn assemble<T>(&self, work: impl FnOnce(&Self) -> T) -> Option<T> {
         std::thread::scope(|scope| {
+            // Nobody waits at the barrier before all are there: it would be forever.
+            let mut members = Vec::new();
             for member in 1..self.members() {
-                scope.spawn(move || self.stand_by(member));
+                let (start, started) = channel();
+                let stand_by = move || started.into_iter().for_each(|()| self.stand_by(member));
+                std::thread::Builder::new().spawn_scoped(scope, stand_by).ok()?;
+                members.push(start);
             }
+            members.into_iter().for_each(|start| start.send(()).unwrap_or_default());
             let _member = self.barrier.member();
             let _dismissal = Dismissal(self);
-            work(self)
+            Some(work(self))
         })
     }
 
@@ -242,7 +250,7 @@ impl<'a> Team<'a> {
 
     /// What Adam's running means of the gradient are, shaped like the layers.
     #[cfg(test)]
-    pub(crate) fn means(&self) -> Vec<Layer> {
+    pub(crate) fn means(&self) -> Vec<DenseLayer> {
         self.layers(|tensor| &tensor.means)
     }
 
@@ -251,7 +259,7 @@ impl<'a> Team<'a> {
         Dense { classes: self.classes, layers: self.layers(|tensor| &tensor.values) }
     }
 
-    fn layers(&self, which: impl Fn(&Tensor) -> &Buffer<f32>) -> Vec<Layer> {
+    fn layers(&self, which: impl Fn(&Tensor) -> &Buffer<f32>) -> Vec<DenseLayer> {
         let layer = |(&(inputs, units), parts): (&(usize, usize), &Vec<RwLock<Part>>)| {
             let size = inputs * units.next_multiple_of(PANEL);
             let (mut weight, mut bias) = (Vec::with_capacity(size), Vec::with_capacity(units));
@@ -260,7 +268,7 @@ impl<'a> Team<'a> {
                 weight.extend_from_slice(which(&part.weight));
                 bias.extend_from_slice(which(&part.bias));
             }
-            Layer { inputs, units, weight, bias }
+            DenseLayer { inputs, units, weight, bias }
         };
         self.sizes.iter().zip(&self.parts).map(layer).collect()
     }

@@ -4,7 +4,9 @@ use serde::Deserialize;
 
 use super::*;
 use crate::error::ErrorKind;
+use crate::execution::{CancelToken, Execution};
 use crate::head::Head;
+use topwork_kernels::Isa;
 
 #[derive(Deserialize)]
 struct Reference {
@@ -56,12 +58,16 @@ fn largest_difference(left: impl Iterator<Item = f64>, right: &[f64]) -> f64 {
     left.iter().zip(right).map(|(left, right)| (left - right).abs()).fold(0.0, f64::max)
 }
 
-const QUIET: Monitor = Monitor { stop: &|| false, progress: &|_| {} };
+const QUIET: OnStage = &|_| {};
+
+fn with_threads(threads: usize) -> Execution<'static> {
+    Execution::default().with_threads(threads)
+}
 
 /// A fit on the last map, on one thread.
 fn fitted(examples: &Examples, class_weight: ClassWeight, strength: f64) -> crate::Result<LinearFit> {
     let settings = LinearSettings { strength, tap_weight: 0.0, class_weight };
-    fit_linear(examples, None, settings, 1, &QUIET)
+    fit_linear(examples, None, settings, with_threads(1), QUIET)
 }
 
 #[test]
@@ -76,8 +82,11 @@ fn linear_equals_scikit_learn() {
             let head = Head::Linear(fit.head);
             let tensors = head.tensors();
             let values = |index: usize| tensors[index].values.iter().map(|value| f64::from(*value));
-            let found =
-                case.features.chunks(case.width).flat_map(|row| head.probabilities(row)).collect::<Vec<_>>();
+            let found = case
+                .features
+                .chunks(case.width)
+                .flat_map(|row| head.probabilities(Isa::best(), row))
+                .collect::<Vec<_>>();
             let differences = [
                 largest_difference(values(0), &wanted.intercepts),
                 largest_difference(values(1), &wanted.weights),
@@ -101,7 +110,7 @@ fn out_of_fold_probabilities_equal_scikit_learn() {
         let folds = Folds { count: wanted.strengths.len(), fold_of: wanted.fold_of.clone() };
         let class_weight = if wanted.balanced { ClassWeight::Balanced } else { ClassWeight::Equal };
         let fit = |training: &Examples, fold: usize| fitted(training, class_weight, wanted.strengths[fold]);
-        let found = linear::out_of_fold(&examples, &folds, fit).unwrap();
+        let found = linear::out_of_fold(&examples, &folds, Isa::best(), fit).unwrap();
         let difference = largest_difference(found.into_iter(), &wanted.probabilities);
         if difference > 2e-6 {
             failures.push(format!("{} balanced {}: {difference}", case.name, wanted.balanced));
@@ -118,7 +127,8 @@ fn threads_do_not_change_a_bit() {
     let labels: Vec<usize> = case.labels.iter().copied().cycle().take(case.labels.len() * 12).collect();
     let examples = Examples::new(&features, case.width, &labels, case.classes).unwrap();
     let train = |threads| {
-        let (fit, choice) = train_linear(&examples, None, ClassWeight::Balanced, 7, threads, &QUIET).unwrap();
+        let (fit, choice) =
+            train_linear(&examples, None, ClassWeight::Balanced, 7, with_threads(threads), QUIET).unwrap();
         (fit.head, fit.history, choice)
     };
     let one = train(1);
@@ -158,12 +168,13 @@ fn unkind_data_is_fitted_or_refused() {
     ];
     for (name, features, width, labels, classes) in cases {
         let examples = Examples::new(features, width, labels, classes).unwrap();
-        let (fit, choice) = train_linear(&examples, None, ClassWeight::Equal, 1, 2, &QUIET).unwrap();
+        let (fit, choice) =
+            train_linear(&examples, None, ClassWeight::Equal, 1, with_threads(2), QUIET).unwrap();
         let strong = fitted(&examples, ClassWeight::Equal, 10.0).unwrap();
         assert!(choice.trials.iter().all(|row| row.log_loss.is_finite()), "{name}: {choice:?}");
         for head in [Head::Linear(fit.head), Head::Linear(strong.head)] {
             for row in features.chunks(width) {
-                let probabilities = head.probabilities(row);
+                let probabilities = head.probabilities(Isa::best(), row);
                 let sum: f64 = probabilities.iter().sum();
                 assert!((sum - 1.0).abs() < 1e-12, "{name}: {probabilities:?}");
             }
@@ -203,8 +214,10 @@ fn wrong_examples_are_errors() {
         assert!(fitted(&examples, ClassWeight::Equal, strength).is_err(), "C {strength}");
     }
     let settings = LinearSettings { strength: 1.0, tap_weight: 0.0, class_weight: ClassWeight::Equal };
-    let stop = Monitor { stop: &|| true, ..QUIET };
-    let stopped = fit_linear(&examples, None, settings, 1, &stop).expect_err("stopped");
+    let cancel = CancelToken::new();
+    cancel.cancel();
+    let execution = Execution::default().with_cancel(&cancel);
+    let stopped = fit_linear(&examples, None, settings, execution, QUIET).expect_err("stopped");
     assert_eq!(stopped.kind(), ErrorKind::Interrupted);
 }
 
@@ -215,7 +228,7 @@ fn validation_is_watched_and_changes_nothing() {
     let (even, odd): (Vec<usize>, Vec<usize>) = (0..examples.len()).partition(|row| row % 2 == 0);
     let (training, validation) = (examples.select(&even), examples.select(&odd));
     let settings = LinearSettings { strength: 1.0, tap_weight: 0.0, class_weight: ClassWeight::Equal };
-    let watched = fit_linear(&training, Some(&validation), settings, 1, &QUIET).unwrap();
+    let watched = fit_linear(&training, Some(&validation), settings, with_threads(1), QUIET).unwrap();
     let alone = fitted(&training, ClassWeight::Equal, 1.0).unwrap();
     let last = watched.history.epochs.last().unwrap();
     let head = Head::Linear(watched.head);
@@ -223,11 +236,11 @@ fn validation_is_watched_and_changes_nothing() {
     let (mut loss, mut correct) = (0.0, 0.0);
     for row in odd {
         let features = &case.features[row * case.width..][..case.width];
-        let probabilities = head.probabilities(features);
+        let probabilities = head.probabilities(Isa::best(), features);
         let label = case.labels[row];
         loss -= probabilities[label].ln() / validation.len() as f64;
         correct += f64::from(u8::from(probabilities[label] > 0.5)) / validation.len() as f64;
-        assert!((other.probabilities(features)[0] - probabilities[0]).abs() < 1e-5);
+        assert!((other.probabilities(Isa::best(), features)[0] - probabilities[0]).abs() < 1e-5);
     }
     assert!((last.val_loss.unwrap() - loss).abs() < 1e-5, "{last:?} {loss}");
     assert!((last.val_accuracy.unwrap() - correct).abs() < 1e-12, "{last:?} {correct}");
@@ -237,16 +250,16 @@ fn validation_is_watched_and_changes_nothing() {
 fn held_out_examples_do_not_help_themselves() {
     let case = &reference()[1];
     let examples = Examples::new(&case.features, case.width, &case.labels, case.classes).unwrap();
-    let folds = stratified_folds(&case.labels, case.classes, 4, 3).unwrap();
-    let found = cross_validate(&examples, &folds, ClassWeight::Equal, 3, 1, &QUIET).unwrap();
+    let folds = stratified_folds(&case.labels, None, case.classes, 4, 3).unwrap();
+    let found = cross_validate(&examples, &folds, ClassWeight::Equal, 3, with_threads(1), QUIET).unwrap();
     // The last fold by hand.
     let fold = folds.count - 1;
-    let training = examples.select(&folds.positions(fold, false));
-    let (fit, choice) = train_linear(&training, None, ClassWeight::Equal, 3, 1, &QUIET).unwrap();
+    let training = examples.select(&folds.train_indices(fold));
+    let (fit, choice) = train_linear(&training, None, ClassWeight::Equal, 3, with_threads(1), QUIET).unwrap();
     assert_eq!(choice, found.choices[fold]);
     let head = Head::Linear(fit.head);
-    for position in folds.positions(fold, true) {
-        let row = head.probabilities(&case.features[position * case.width..][..case.width]);
+    for position in folds.held_out_indices(fold) {
+        let row = head.probabilities(Isa::best(), &case.features[position * case.width..][..case.width]);
         assert_eq!(row, found.probabilities[position * 5..][..5]);
     }
 }
@@ -274,22 +287,24 @@ fn the_middle_is_taken_where_it_clearly_helps() {
         let features = crate::Features::from_f32(20, 12, &values).unwrap();
         let rows: Vec<usize> = (0..300).collect();
         let examples = Examples::from_features(&features, &rows, labels, 3).unwrap();
-        let (fit, choice) = train_linear(&examples, None, ClassWeight::Equal, 1, 2, &QUIET).unwrap();
+        let (fit, choice) =
+            train_linear(&examples, None, ClassWeight::Equal, 1, with_threads(2), QUIET).unwrap();
         assert_eq!(choice.tap_weight > 0.0, helps, "{choice:?}");
         assert_eq!(fit.tap.is_some(), helps);
         let gain = choice.gain.expect("there is a tapped map");
         assert_eq!(gain.log_loss > 2.0 * gain.standard_error, helps, "{gain:?}");
         let head = Head::Linear(fit.head);
-        assert_eq!(head.width(), if helps { 32 } else { 20 });
+        assert_eq!(head.input_dim(), if helps { 32 } else { 20 });
         // The head on features as they are says what the problem's own scores said.
         let right = rows.iter().filter(|row| {
-            let probabilities = head.probabilities(&features.inputs(**row, fit.tap.as_ref()));
+            let probabilities = head.probabilities(Isa::best(), &features.inputs(**row, fit.tap.as_ref()));
             first_of(&probabilities) == examples.labels()[**row]
         });
         let accuracy = fit.history.epochs.last().unwrap().accuracy;
         assert!((right.count() as f64 / 300.0 - accuracy).abs() < 0.01, "{accuracy}");
         let alone = examples.without_tap();
-        let (fit, choice) = train_linear(&alone, None, ClassWeight::Equal, 1, 2, &QUIET).unwrap();
+        let (fit, choice) =
+            train_linear(&alone, None, ClassWeight::Equal, 1, with_threads(2), QUIET).unwrap();
         assert_eq!((fit.tap, choice.tap_weight, choice.gain), (None, 0.0, None));
     }
 }
@@ -313,7 +328,7 @@ fn sums_are_the_features_that_they_stand_for() {
     let rows: Vec<usize> = (0..120).collect();
     let train = |features| {
         let examples = Examples::from_features(features, &rows, labels.clone(), 3).unwrap();
-        train_linear(&examples, None, ClassWeight::Equal, 1, 2, &QUIET).unwrap()
+        train_linear(&examples, None, ClassWeight::Equal, 1, with_threads(2), QUIET).unwrap()
     };
     let ((one, chosen), (other, expected)) = (train(&sums), train(&floats));
     assert_eq!((chosen.strength, chosen.tap_weight), (expected.strength, expected.tap_weight));
@@ -321,8 +336,8 @@ fn sums_are_the_features_that_they_stand_for() {
     let (one_head, other_head) = (Head::Linear(one.head), Head::Linear(other.head));
     for row in rows.iter().copied() {
         assert_eq!(sums.row(row), floats.row(row));
-        let found = one_head.probabilities(&sums.inputs(row, one.tap.as_ref()));
-        let expected = other_head.probabilities(&floats.inputs(row, other.tap.as_ref()));
+        let found = one_head.probabilities(Isa::best(), &sums.inputs(row, one.tap.as_ref()));
+        let expected = other_head.probabilities(Isa::best(), &floats.inputs(row, other.tap.as_ref()));
         assert!(largest_difference(found.into_iter(), &expected) < 1e-4, "row {row}");
     }
 }
@@ -332,8 +347,8 @@ fn sums_are_the_features_that_they_stand_for() {
 fn the_walk_finds_what_an_exhaustive_search_finds() {
     for case in reference() {
         let examples = Examples::new(&case.features, case.width, &case.labels, case.classes).unwrap();
-        let (choice, _) = choose_linear(&examples, ClassWeight::Equal, 3, 2, &QUIET).unwrap();
-        let (fold_of, folds) = choice::dealt(&case.labels, case.classes, 3).unwrap();
+        let (choice, _) = choose_linear(&examples, ClassWeight::Equal, 3, with_threads(2), QUIET).unwrap();
+        let (fold_of, folds) = choice::dealt(&case.labels, None, case.classes, 3).unwrap();
         let loss = |strength: f64| {
             let (mut loss, mut held_out) = (0.0, 0);
             for fold in 0..folds.min(choice.folds.unwrap()) {
@@ -342,7 +357,8 @@ fn the_walk_finds_what_an_exhaustive_search_finds() {
                 let fit = fitted(&examples.select(&others), ClassWeight::Equal, strength).unwrap();
                 let head = Head::Linear(fit.head);
                 for row in &out {
-                    loss -= head.probabilities(&examples.inputs(*row, None))[case.labels[*row]].ln();
+                    loss -=
+                        head.probabilities(Isa::best(), &examples.inputs(*row, None))[case.labels[*row]].ln();
                 }
                 held_out += out.len();
             }
@@ -359,7 +375,7 @@ fn the_walk_finds_what_an_exhaustive_search_finds() {
 #[test]
 fn a_class_with_one_photo_is_never_held_out() {
     let labels = [0, 1, 1, 2, 2, 2, 3, 0, 4, 4, 4, 4, 4, 4, 4];
-    let (fold_of, folds) = choice::dealt(&labels, 5, 9).unwrap();
+    let (fold_of, folds) = choice::dealt(&labels, None, 5, 9).unwrap();
     assert_eq!(folds, 5);
     for (label, fold) in labels.iter().zip(&fold_of) {
         assert_eq!(fold.is_none(), *label == 3);
@@ -367,8 +383,8 @@ fn a_class_with_one_photo_is_never_held_out() {
         let others = labels.iter().zip(&fold_of).filter(|(other, of)| *other == label && *of != fold);
         assert!(fold.is_none() || others.count() > 0, "class {label}");
     }
-    assert_eq!(choice::dealt(&[0, 1, 2], 3, 1), None);
-    assert_eq!(choice::dealt(&[0, 0, 1], 2, 1).unwrap().1, 2);
+    assert_eq!(choice::dealt(&[0, 1, 2], None, 3, 1), None);
+    assert_eq!(choice::dealt(&[0, 0, 1], None, 2, 1).unwrap().1, 2);
 }
 
 #[test]
@@ -376,12 +392,21 @@ fn a_stop_is_heard_between_two_passes() {
     let (values, labels) = drawn(300, 3, [(20, 0.5), (12, 0.5)]);
     let features = crate::Features::from_f32(20, 12, &values).unwrap();
     let examples = Examples::from_features(&features, &(0..300).collect::<Vec<_>>(), labels, 3).unwrap();
-    for patience in [0, 1, 10, 50] {
-        let asked = std::sync::atomic::AtomicUsize::new(0);
-        let stop = || asked.fetch_add(1, std::sync::atomic::Ordering::Relaxed) >= patience;
-        let monitor = Monitor { stop: &stop, ..QUIET };
-        let stopped = train_linear(&examples, None, ClassWeight::Equal, 1, 1, &monitor).expect_err("stopped");
-        assert_eq!(stopped.kind(), ErrorKind::Interrupted);
-        assert!(asked.into_inner() <= patience + 12, "it went on after {patience}");
+    let until = |patience: usize| {
+        let (cancel, heard) = (CancelToken::new(), std::cell::Cell::new(0));
+        let on_stage = |_| {
+            heard.set(heard.get() + 1);
+            if heard.get() > patience {
+                cancel.cancel();
+            }
+        };
+        let execution = with_threads(1).with_cancel(&cancel);
+        let outcome = train_linear(&examples, None, ClassWeight::Equal, 1, execution, &on_stage);
+        (outcome.err().map(|error| error.kind()), heard.get())
+    };
+    let (outcome, all) = until(usize::MAX);
+    assert!(outcome.is_none() && all > 10, "{outcome:?} {all}");
+    for patience in [0, 1, 5, all - 3] {
+        assert_eq!(until(patience), (Some(ErrorKind::Interrupted), patience + 1), "of {all}");
     }
 }

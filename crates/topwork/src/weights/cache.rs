@@ -13,6 +13,7 @@ use super::{Digests, MAX_BYTES, Source, Weights, refused};
 use crate::error::{Error, ErrorKind, Result};
 use crate::folders;
 use crate::network::Ranges;
+use crate::remedy::Remedy;
 use crate::report::write_whole;
 
 /// A longer file of ranges is none of ours.
@@ -395,21 +396,16 @@ impl Cache {
         Error::new(ErrorKind::Weights, message).with_hint(self.how_to_get(backbone, sources))
     }
 
-    /// What to type, and which file to put where.
-    pub(super) fn how_to_get(&self, backbone: &str, sources: &[Source]) -> String {
-        let mut ways = Vec::new();
-        if let Some(source) = sources.iter().find(|source| source.url.is_some()) {
-            let size =
-                source.bytes.map(|bytes| format!("{:.1} MB, ", bytes as f64 / 1e6)).unwrap_or_default();
-            ways.push(format!("topwork weights get {} ({size}{})", source.name, source.licence));
-        }
+    /// What can be fetched, and which file can be put where.
+    pub(super) fn how_to_get(&self, backbone: &str, sources: &[Source]) -> Remedy {
+        let download = sources.iter().find(|source| source.url.is_some());
         let files: BTreeSet<&str> = sources.iter().map(|source| source.file).collect();
-        if !files.is_empty() {
-            let files: Vec<&str> = files.into_iter().collect();
-            ways.push(format!("put {} into {}", files.join(" or "), self.folder.display()));
+        Remedy::GetWeights {
+            backbone: backbone.to_owned(),
+            download: download.map(|source| (source.name, source.bytes, source.licence)),
+            files: files.into_iter().collect(),
+            folder: self.folder.clone(),
         }
-        ways.push(format!("topwork weights add FILE --backbone {backbone}"));
-        ways.join("; or ")
     }
 }
 
@@ -459,7 +455,7 @@ impl Found {
             return Ok(Weights { source: self.source.map(|source| source.name), ..weights });
         }
         let message = format!("this file changed: expected BLAKE3 {}, found {digest}", self.digests.blake3);
-        Err(refused(message).with_path(&self.path).with_hint("topwork weights verify looks at all files"))
+        Err(refused(message).with_path(&self.path).with_hint(Remedy::VerifyWeights))
     }
 }
 

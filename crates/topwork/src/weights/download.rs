@@ -3,7 +3,6 @@
 
 use std::fs::{self, File};
 use std::io::{self, Read, Write};
-use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -17,6 +16,7 @@ use super::cache::name_by_content;
 use super::digests::Hasher;
 use super::{Cache, Digests, Found, Source};
 use crate::error::{Error, ErrorKind, Result};
+use crate::execution::CancelToken;
 use crate::folders;
 use crate::report::{PARTIAL_PREFIX, PARTIAL_SUFFIX, finish, partial_beside};
 
@@ -47,7 +47,7 @@ impl Default for Policy {
 }
 
 /// Fetches a published file of a backbone's weights. A proxy is used where the environment names one (`HTTPS_PROXY`, `ALL_PROXY`,
-/// `NO_PROXY`), and the certificates of `SSL_CERT_FILE` instead of Mozilla's where it is set. `progress` is told the bytes that are here and, where known, how many there will be; it may stop the download.
+/// `NO_PROXY`), and the certificates of `SSL_CERT_FILE` instead of Mozilla's where it is set. `on_bytes` is told the bytes that are here and, if known, how many there will be.
 ///
 /// # Errors
 /// [`ErrorKind::Io`] if the server cannot be reached, answers something else, or the folder cannot be written;
@@ -59,19 +59,21 @@ pub fn download(
     backbone: &str,
     source: &Source,
     policy: Policy,
-    progress: &mut dyn FnMut(u64, Option<u64>) -> ControlFlow<()>,
+    cancel: &CancelToken,
+    on_bytes: &mut dyn FnMut(u64, Option<u64>),
 ) -> Result<Found> {
     let Some(url) = source.url else {
-        let message = format!("nobody offers {} for download", source.file);
+        let message = format!("no download is available for {}", source.file);
         return Err(Error::new(ErrorKind::Configuration, message)
             .with_hint(format!("put it into {}", cache.folder().display())));
     };
     let folder = cache.folder().display();
     let by_hand = format!("download {url} by other means and put it as {} into {folder}", source.file);
-    let with_hint = |error: Error| if error.hint().is_some() { error } else { error.with_hint(&by_hand) };
+    let with_hint =
+        |error: Error| if error.remedy().is_some() { error } else { error.with_hint(by_hand.clone()) };
     cache.make_folder()?;
     remove_abandoned(cache.folder());
-    let (partial, digests) = fetch(url, cache, source, policy, progress).map_err(with_hint)?;
+    let (partial, digests) = fetch(url, cache, source, policy, cancel, on_bytes).map_err(with_hint)?;
     let path = destination(cache, backbone, source, &digests);
     finish(partial, &path).map_err(|error| Error::io("cannot write", &path, error))?;
     cache.record(backbone, Some(source), path, digests)
@@ -83,7 +85,8 @@ fn fetch(
     cache: &Cache,
     source: &Source,
     policy: Policy,
-    progress: &mut dyn FnMut(u64, Option<u64>) -> ControlFlow<()>,
+    cancel: &CancelToken,
+    on_bytes: &mut dyn FnMut(u64, Option<u64>),
 ) -> Result<(NamedTempFile, Digests)> {
     let body = answer(url, policy)?;
     let announced = body.content_length();
@@ -102,9 +105,8 @@ fn fetch(
     let mut buffer = vec![0; 1 << 16];
     let mut done = 0;
     loop {
-        if progress(done, total).is_break() {
-            return Err(Error::new(ErrorKind::Interrupted, "the download was stopped"));
-        }
+        on_bytes(done, total);
+        cancel.check("the download")?;
         let read = match reader.read(&mut buffer) {
             Ok(0) => break,
             Ok(read) => read,

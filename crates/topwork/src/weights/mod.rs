@@ -31,13 +31,13 @@ use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::fs::File;
 use std::io::Read;
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
 
 use archive::Archive;
 use format::Format;
 
 use crate::error::{Error, ErrorKind, Result};
+use crate::fence::fenced;
 
 /// The largest file that is read.
 const MAX_BYTES: u64 = 4 << 30;
@@ -105,16 +105,16 @@ impl Weights {
         };
         let digest = *blake3::hash(&bytes).as_bytes();
         // The libraries that read these files are young: should one panic, then that is the file's refusal.
-        let contents = catch_unwind(AssertUnwindSafe(|| match format {
+        let contents = fenced(|| match format {
             Format::Safetensors => safetensors::read(&bytes),
             Format::Zip => read_zip(bytes),
             Format::PyTorchLegacy => pytorch::read_legacy(bytes.into_owned()),
             Format::PyTorchTar => pytorch::read_tar(bytes.into_owned()),
             Format::Hdf5 => keras::read(bytes.into_owned()),
             Format::Pickle => Err(pytorch::refuse_pickle(&bytes)),
-        }));
+        });
         let contents =
-            contents.unwrap_or_else(|_| Err(refused("a damaged file that its reader cannot cope with")))?;
+            contents.unwrap_or_else(|| Err(refused("a damaged file that its reader cannot cope with")))?;
         Ok(Weights { contents, digest, source: None })
     }
 

@@ -1,22 +1,21 @@
 //! The whole line from files to stored features, as training runs it: photos a second, and where the time goes.
 
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use jpeg_encoder::{ColorType, Encoder};
 use serde_json::{Map, Value, json};
 use topwork::dataset::folder;
-use topwork::features::extract::{Progress, Run, Seconds};
+use topwork::features::extract::{Progress, Seconds};
 use topwork::features::store::Store;
-use topwork::{Error, ErrorKind, Extractor};
+use topwork::report::counted;
+use topwork::{CancelToken, Error, ErrorKind, Execution, Extractor, PhotoSource};
 
-use super::{Report, figure, percent, rounded, row, threads_named};
+use super::{Measurements, figure, percent, rounded, row, threads_named};
 use crate::failure::Failure;
 use crate::interrupt;
 use crate::pictures::{Kind, SIDE, draw};
-use crate::work::counted;
 
 /// Pictures of each kind that are drawn, and files that each makes: enough that opening a store does not count.
 const DRAWN: u64 = 8;
@@ -29,7 +28,7 @@ pub(super) fn measure(
     photos: &[PathBuf],
     threads: &[usize],
     seconds: f64,
-    report: &mut Report,
+    report: &mut Measurements,
 ) -> Result<(), Failure> {
     let scratch = tempfile::tempdir()
         .map_err(|error| Error::io("cannot create a folder in", &std::env::temp_dir(), error))?;
@@ -43,17 +42,14 @@ pub(super) fn measure(
         (paths, source)
     };
     // The first photo of a worker costs more: its buffers have no memory yet.
-    let stop = AtomicBool::new(false);
-    let first = &paths[..paths.len().min(threads.last().copied().unwrap_or(1))];
-    extractor.extract(
-        first,
-        &Store::none(),
-        &Run { threads: first.len(), progress: &|_| {}, stop: &stop },
-    )?;
+    let execution = Execution { isa: extractor.isa(), threads: 1, cancel: interrupt::token() };
+    let photos = PhotoSource::files(&paths);
+    let first = &photos[..photos.len().min(threads.last().copied().unwrap_or(1))];
+    extractor.extract(first, &Store::none(), execution.with_threads(first.len()), &|_| {})?;
 
     let measured: Vec<Measured> = threads
         .iter()
-        .map(|&threads| Measured::new(extractor, &paths, scratch.path(), threads, seconds))
+        .map(|&threads| Measured::new(extractor, &photos, scratch.path(), threads, seconds))
         .collect::<Result<_, Failure>>()?;
     report.line(format!("line from files to stored features, {source}"));
     let mut header = row(["ms a photo and thread"]);
@@ -76,9 +72,9 @@ pub(super) fn measure(
     measured.iter().for_each(|measured| cells.extend([figure(measured.speed()), String::new()]));
     rows.push(cells);
     report.table(&rows);
-    let refused = measured.iter().map(|measured| measured.progress.refused).max().unwrap_or(0);
-    if refused > 0 {
-        report.line(format!("  {} could not be used; `topwork check` says why", counted(refused, "file")));
+    let failed = measured.iter().map(|measured| measured.progress.failed).max().unwrap_or(0);
+    if failed > 0 {
+        report.line(format!("  {} could not be used; `topwork check` says why", counted(failed, "file")));
     }
     report.line("");
     let runs: Vec<Value> = measured.iter().map(Measured::json).collect();
@@ -101,7 +97,7 @@ impl Measured {
     /// Photos from the first on, with a store that knows none of them; from the beginning again where they do not last.
     fn new(
         extractor: &Extractor,
-        paths: &[PathBuf],
+        photos: &[PhotoSource],
         scratch: &Path,
         threads: usize,
         seconds: f64,
@@ -114,7 +110,7 @@ impl Measured {
             let store = Store::open(folder.path());
             let start = Instant::now();
             let deadline = Duration::from_secs_f64(seconds - measured.seconds);
-            let stop = AtomicBool::new(false);
+            let cancel = CancelToken::new();
             let latest = Mutex::new(Progress::default());
             let progress = |now: Progress| {
                 let mut latest = latest.lock().unwrap_or_else(PoisonError::into_inner);
@@ -122,11 +118,11 @@ impl Measured {
                     *latest = now;
                 }
                 if start.elapsed() >= deadline || interrupt::requested() {
-                    stop.store(true, Ordering::Relaxed);
+                    cancel.cancel();
                 }
             };
-            let run = Run { threads, progress: &progress, stop: &stop };
-            match extractor.extract(paths, &store, &run) {
+            let execution = Execution { isa: extractor.isa(), threads, cancel: &cancel };
+            match extractor.extract(photos, &store, execution, &progress) {
                 Ok(extraction) => hopeless = extraction.progress.computed == 0,
                 Err(error) if error.kind() == ErrorKind::Interrupted && !interrupt::requested() => {}
                 Err(error) => return Err(error.into()),
@@ -174,7 +170,7 @@ impl Measured {
             "threads": self.threads,
             "seconds": rounded(self.seconds),
             "photos": self.progress.computed,
-            "refused": self.progress.refused,
+            "failed": self.progress.failed,
             "photos_per_second": rounded(self.speed()),
             "milliseconds": milliseconds,
         })
@@ -183,7 +179,7 @@ impl Measured {
 
 fn add(sum: &mut Progress, more: &Progress) {
     sum.computed += more.computed;
-    sum.refused += more.refused;
+    sum.failed += more.failed;
     let (sum, more) = (&mut sum.seconds, &more.seconds);
     sum.read += more.read;
     sum.hash += more.hash;

@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 use topwork::Isa;
 use topwork_kernels::machine::{self, Arithmetic, Peak};
 
-use super::{Report, figure, rate, rounded, row, threads_named};
+use super::{Measurements, figure, rate, rounded, row, threads_named};
 use crate::failure::Failure;
 
 /// Slices of each measurement.
@@ -29,7 +29,7 @@ enum Level {
 const LEVELS: [Level; 3] =
     [Level::Own("L2 cache", 192 << 10), Level::Own("L3 cache", 6 << 20), Level::Shared("memory", 256 << 20)];
 
-pub(super) fn measure(threads: &[usize], seconds: f64, report: &mut Report) -> Result<(), Failure> {
+pub(super) fn measure(threads: &[usize], seconds: f64, report: &mut Measurements) -> Result<(), Failure> {
     let clock = fastest(seconds, |slice| rate(1, slice, || (), |()| machine::chain(PASSES)))?;
     report.line(format!("clock {:.2} GHz (additions that wait for each other), one thread", clock / 1e9));
     report.line("");

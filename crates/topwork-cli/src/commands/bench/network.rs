@@ -11,7 +11,7 @@ use topwork::{Extractor, Precision};
 use topwork_kernels::machine::{self, Arithmetic};
 
 use super::machine::{described, peak_rate};
-use super::{Report, figure, percent, rate, rounded, row, threads_named};
+use super::{Measurements, figure, percent, rate, rounded, row, threads_named};
 use crate::failure::Failure;
 use crate::interrupt;
 
@@ -26,7 +26,7 @@ pub(super) fn measure(
     threads: &[usize],
     seconds: f64,
     every_layer: bool,
-    report: &mut Report,
+    report: &mut Measurements,
 ) -> Result<(), Failure> {
     let network = &extractor.backbone().network;
     let images = images(extractor.preprocess().len());
@@ -73,7 +73,7 @@ pub(super) fn measure(
     let timed: Vec<Timed> =
         network.layers().iter().zip(times).map(|(layer, time)| Timed::of(layer, time)).collect();
     let whole = Timed { seconds: timed.iter().map(|layer| layer.seconds).sum(), ..Timed::default() };
-    let table = |title: &str, entries: &[(String, Timed)], report: &mut Report| {
+    let table = |title: &str, entries: &[(String, Timed)], report: &mut Measurements| {
         let mut rows = vec![row([title, "layers", "ms", "of the time", "GOP/s", "of the peak"])];
         rows.extend(entries.iter().map(|(name, timed)| timed.row(name, whole.seconds, peak_of_one)));
         report.line("");

@@ -1,9 +1,11 @@
 //! What the columns of a table hold: told by their titles, by the names that a person gives, or by the rows themselves.
 
-use super::super::{Options, Set, name, quoted};
+use super::super::{Options, Subset, name, quoted};
 use super::locate::Place;
 use super::refused;
 use crate::error::{Error, Result};
+use crate::notice::Notice;
+use crate::remedy::{Column, Remedy};
 use std::path::Path;
 
 /// Where each column is.
@@ -19,7 +21,7 @@ pub(super) struct Columns {
     /// The first row names the columns.
     pub(super) has_header: bool,
     /// Columns that must hold the same as those that are used.
-    pub(super) twins: Vec<(usize, usize)>,
+    pub(super) twins: Vec<(Column, usize, usize)>,
 }
 
 /// Fields of a row.
@@ -91,7 +93,7 @@ impl Columns {
         options: &Options,
         (first, line): &(Fields, u64),
         ahead: &[(Fields, u64)],
-        notes: &mut Vec<String>,
+        notes: &mut Vec<Notice>,
     ) -> Result<Columns> {
         let titles: Vec<String> =
             first.iter().map(|title| name::escape_bytes(title.trim_ascii()).to_lowercase()).collect();
@@ -122,7 +124,7 @@ impl Columns {
             .filter(|(index, title)| Some(*index) != set && OTHER_SET_COLUMNS.contains(&title.as_str()));
         let unused: Vec<String> = unused.map(|(_, title)| title.clone()).collect();
         if !unused.is_empty() {
-            notes.push(format!("not used: the column {}", quoted(&unused)));
+            notes.push(Notice::UnusedColumns(unused));
         }
         let folder = titles.iter().position(|title| FOLDER_COLUMNS.contains(&title.as_str()));
         let folder = folder.filter(|folder| *folder != filename && titles[filename] == "file");
@@ -140,29 +142,22 @@ impl Columns {
     }
 
     /// How a table without a header was understood.
-    fn note(&self) -> String {
-        let set = self.set.map(|set| format!(", column {} the set", set + 1)).unwrap_or_default();
-        format!(
-            "the table has no header: column {} is taken as the file name, column {} as the label{set}",
-            self.filename + 1,
-            self.label + 1
-        )
+    fn note(&self) -> Notice {
+        let set = self.set.map(|set| set + 1);
+        Notice::NoHeader { filename: self.filename + 1, label: self.label + 1, set }
     }
 }
 
 /// A kind of column.
 struct Kind {
-    what: &'static str,
-    option: &'static str,
+    column: Column,
     lists: &'static [&'static [&'static str]],
     holds_names: bool,
 }
 
-const FILENAME: Kind =
-    Kind { what: "file name", option: "--filename-column", lists: FILENAME_COLUMNS, holds_names: true };
-const LABEL: Kind =
-    Kind { what: "label", option: "--label-column", lists: LABEL_COLUMNS, holds_names: false };
-const SET: Kind = Kind { what: "set", option: "--set-column", lists: SET_COLUMNS, holds_names: false };
+const FILENAME: Kind = Kind { column: Column::Filename, lists: FILENAME_COLUMNS, holds_names: true };
+const LABEL: Kind = Kind { column: Column::Label, lists: LABEL_COLUMNS, holds_names: false };
+const SET: Kind = Kind { column: Column::Subset, lists: SET_COLUMNS, holds_names: false };
 
 struct Search<'a> {
     table: &'a Path,
@@ -170,7 +165,7 @@ struct Search<'a> {
     titles: &'a [String],
     line: u64,
     ahead: &'a [(Fields, u64)],
-    twins: Vec<(usize, usize)>,
+    twins: Vec<(Column, usize, usize)>,
 }
 
 impl Search<'_> {
@@ -183,7 +178,7 @@ impl Search<'_> {
                 let named = quoted(&[named.to_owned()]);
                 let message = format!("no column {named} in the header: {}", quoted(self.titles));
                 refused(self.table, self.line, message)
-                    .with_hint(format!("{} takes one of these", kind.option))
+                    .with_hint(Remedy::NameColumns(vec![(kind.column, None)]))
             });
         }
         for names in kind.lists {
@@ -212,13 +207,14 @@ impl Search<'_> {
         let (first, others) = (found[0], &found[1..]);
         let are_equal = |row: &Fields| others.iter().all(|other| field(row, *other) == field(row, first));
         if !self.ahead.is_empty() && self.ahead.iter().all(|(row, _)| are_equal(row)) {
-            self.twins.extend(others.iter().map(|other| (first, *other)));
+            self.twins.extend(others.iter().map(|other| (kind.column, first, *other)));
             return Ok(first);
         }
         let titles: Vec<String> = found.iter().map(|column| self.titles[*column].clone()).collect();
-        let message = format!("{} columns could be the {}: {}", titles.len(), kind.what, quoted(&titles));
-        let hint = format!("name the right one: {} {}", kind.option, titles[0]);
-        Err(refused(self.table, self.line, message).with_hint(hint))
+        let message =
+            format!("{} columns could be the {}: {}", titles.len(), kind.column.as_str(), quoted(&titles));
+        let remedy = Remedy::NameColumns(vec![(kind.column, Some(titles[0].clone()))]);
+        Err(refused(self.table, self.line, message).with_hint(remedy))
     }
 
     fn missing(&self, filename: Option<usize>, label: Option<usize>, is_row: bool) -> Error {
@@ -230,12 +226,11 @@ impl Search<'_> {
         let kinds = [(filename, &FILENAME), (label, &LABEL)];
         let missing: Vec<&Kind> =
             kinds.into_iter().filter(|(found, _)| found.is_none()).map(|(_, kind)| kind).collect();
-        let what: Vec<&str> = missing.iter().map(|kind| kind.what).collect();
-        let options: Vec<String> = missing.iter().map(|kind| format!("{} TITLE", kind.option)).collect();
+        let what: Vec<&str> = missing.iter().map(|kind| kind.column.as_str()).collect();
+        let columns = missing.iter().map(|kind| (kind.column, None)).collect();
         let message =
             format!("no column for the {} in the header: {}", what.join(" and the "), quoted(self.titles));
-        refused(self.table, self.line, message)
-            .with_hint(format!("name what holds it: {}", options.join(" ")))
+        refused(self.table, self.line, message).with_hint(Remedy::NameColumns(columns))
     }
 }
 
@@ -250,7 +245,7 @@ fn without_header(place: &Place, first: &Fields) -> Option<Columns> {
             (filename, 1 - filename, None)
         }
         3 if is_photo(2) && !is_photo(1) && text(0).parse::<u64>().is_ok() => (2, 1, None),
-        3 if is_photo(0) && !is_photo(1) && Set::named(&text(2)).is_some() => (0, 1, Some(2)),
+        3 if is_photo(0) && !is_photo(1) && Subset::named(&text(2)).is_some() => (0, 1, Some(2)),
         _ => return None,
     };
     let (folder, is_validity, twins) = (None, false, Vec::new());

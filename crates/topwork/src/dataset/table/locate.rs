@@ -4,6 +4,8 @@ use super::super::walk::{self, Kind};
 use super::super::{name, quoted};
 use super::{Problem, Row};
 use crate::error::Result;
+use crate::notice::Notice;
+use crate::remedy::Remedy;
 use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::io;
@@ -59,7 +61,7 @@ impl Place {
 
     /// Looks once for the files of rows whose path leads nowhere: below the folder, by the last parts of their paths, with or
     /// without the ending; then in the folders beside and above. Says how many were found so.
-    pub(super) fn find(&self, rows: &mut [Row], problems: &mut Vec<Problem>) -> Result<Vec<String>> {
+    pub(super) fn find(&self, rows: &mut [Row], problems: &mut Vec<Problem>) -> Result<Vec<Notice>> {
         let mut notes = Vec::new();
         let all = rows.len();
         let mut lost: Vec<&mut Row> = rows.iter_mut().filter(|row| is_lost(row)).collect();
@@ -75,7 +77,7 @@ impl Place {
         Ok(notes)
     }
 
-    fn find_below(&self, lost: &mut [&mut Row], problems: &mut Vec<Problem>) -> Result<Option<String>> {
+    fn find_below(&self, lost: &mut [&mut Row], problems: &mut Vec<Problem>) -> Result<Option<Notice>> {
         let folder = if self.root.as_os_str().is_empty() { Path::new(".") } else { &self.root };
         let files = walk::walk(folder, "", &[])?.files;
         let mut index: BTreeMap<OsString, Vec<usize>> = BTreeMap::new();
@@ -108,12 +110,10 @@ impl Place {
                 count += 1;
             }
         }
-        let names = if count == 1 { "name" } else { "names" };
-        Ok((count > 0)
-            .then(|| format!("{count} {names} of the table found in folders below it, by the name alone")))
+        Ok((count > 0).then_some(Notice::FoundBelow(count)))
     }
 
-    fn find_beside(&self, lost: &mut [&mut Row], problems: &mut Vec<Problem>) -> Option<String> {
+    fn find_beside(&self, lost: &mut [&mut Row], problems: &mut Vec<Problem>) -> Option<Notice> {
         let above = Path::new("..");
         let listed = walk::entries(&self.root.join(above)).ok()?;
         let folders = listed.iter().filter(|entry| matches!(entry.kind, Kind::Folder { .. }));
@@ -132,7 +132,7 @@ impl Place {
             if let Some(row) = lost.first().filter(|_| !found.is_empty()) {
                 let names: Vec<String> = found.iter().map(|folder| name::escape(folder)).collect();
                 let message = format!("the files of the table could lie in {}", quoted(&names));
-                problems.push(Problem::new(row.line, message, "name the folder: --photos FOLDER"));
+                problems.push(Problem::new(row.line, message, Remedy::NamePhotosFolder));
             }
             return None;
         };
@@ -144,8 +144,7 @@ impl Place {
                 count += 1;
             }
         }
-        let names = if count == 1 { "name" } else { "names" };
-        Some(format!("{count} {names} of the table found in \"{}\"", name::visible(&name::escape(folder))))
+        Some(Notice::FoundBeside { names: count, folder: name::escape(folder) })
     }
 }
 

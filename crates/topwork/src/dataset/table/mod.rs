@@ -15,8 +15,11 @@ use self::locate::Place;
 use self::source::Records;
 use super::classes::{Spellings, label_of, merged_by_case, merged_note, twins};
 use super::folder::check_classes;
-use super::{Dataset, Options, Sample, Set, Skipped, name, quoted, unknown_classes};
+use super::{Dataset, Options, Sample, SkipReason, Skipped, Subset, name, quoted, unknown_classes};
 use crate::error::{Error, ErrorKind, Result};
+use crate::notice::Notice;
+use crate::photo::{PhotoSource, Reason, Unreadable};
+use crate::remedy::Remedy;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
@@ -34,19 +37,19 @@ struct Row {
     name: String,
     path: PathBuf,
     class: String,
-    set: Option<Set>,
+    set: Option<Subset>,
 }
 
 /// What is wrong with a row.
 struct Problem {
     line: u64,
     message: String,
-    hint: &'static str,
+    remedy: Box<Remedy>,
 }
 
 impl Problem {
-    fn new(line: u64, message: impl Into<String>, hint: &'static str) -> Problem {
-        Problem { line, message: message.into(), hint }
+    fn new(line: u64, message: impl Into<String>, remedy: impl Into<Remedy>) -> Problem {
+        Problem { line, message: message.into(), remedy: Box::new(remedy.into()) }
     }
 }
 
@@ -70,7 +73,7 @@ pub fn read(table: &Path, options: &Options) -> Result<Dataset> {
         rows.iter_mut().for_each(|row| row.class.clone_from(&merged[&row.class]));
         merged_classes = merged_note(&counts, &merged);
     }
-    let training = rows.iter().filter(|row| matches!(row.set, None | Some(Set::Training)));
+    let training = rows.iter().filter(|row| matches!(row.set, None | Some(Subset::Training)));
     let classes: BTreeSet<&String> = training.map(|row| &row.class).collect();
     let classes: Vec<String> = classes.into_iter().cloned().collect();
     check_classes(&classes, table).map_err(|error| match classes.as_slice() {
@@ -86,11 +89,7 @@ pub fn read(table: &Path, options: &Options) -> Result<Dataset> {
     let nothing = |class: &&String| ["none", "empty", "background"].contains(&class.to_lowercase().as_str());
     let nothing: Vec<String> = dataset.classes.iter().filter(nothing).cloned().collect();
     if !nothing.is_empty() {
-        let classes = if nothing.len() == 1 { "a class like any other" } else { "classes like any other" };
-        dataset.notes.push(format!(
-            "taken as {classes}: {}; leave a label blank where nobody knows it",
-            quoted(&nothing)
-        ));
+        dataset.notes.push(Notice::ClassesOfNothing(nothing));
     }
     Ok(dataset)
 }
@@ -100,13 +99,13 @@ pub fn read(table: &Path, options: &Options) -> Result<Dataset> {
 ///
 /// # Errors
 /// As [`read`], except that one class is enough.
-pub fn read_as(table: &Path, classes: &[String], set: Set, options: &Options) -> Result<Dataset> {
+pub fn read_as(table: &Path, classes: &[String], set: Subset, options: &Options) -> Result<Dataset> {
     let Rows { mut rows, notes, place } = rows(table, options)?;
     let all = rows.len();
     let mut note = None;
-    if rows.iter().any(|row| row.set == Some(Set::Test)) {
-        rows.retain(|row| row.set == Some(Set::Test));
-        note = Some(format!("of {all} rows, the {} of the test set are taken", rows.len()));
+    if rows.iter().any(|row| row.set == Some(Subset::Test)) {
+        rows.retain(|row| row.set == Some(Subset::Test));
+        note = Some(Notice::RowsOfTestSet { rows: rows.len(), of: all });
     }
     if rows.is_empty() {
         return Err(empty(table));
@@ -124,35 +123,29 @@ pub fn read_as(table: &Path, classes: &[String], set: Set, options: &Options) ->
 }
 
 /// A warning for labels that are one number, written in two ways.
-fn same_numbers(classes: &[String]) -> Option<String> {
+fn same_numbers(classes: &[String]) -> Option<Notice> {
     let mut numbers: Vec<(f64, &String)> = classes
         .iter()
         .filter_map(|class| Some((class.parse().ok().filter(|n: &f64| n.is_finite())?, class)))
         .collect();
     numbers.sort_by(|one, other| one.0.total_cmp(&other.0));
-    let pairs: Vec<String> = numbers
+    let pairs: Vec<[String; 2]> = numbers
         .windows(2)
         .filter(|pair| pair[0].0 == pair[1].0)
-        .map(|pair| quoted(&[pair[0].1.clone(), pair[1].1.clone()]))
+        .map(|pair| [pair[0].1.clone(), pair[1].1.clone()])
         .collect();
-    (!pairs.is_empty())
-        .then(|| format!("two classes each, though they are the same number: {}", pairs.join("; ")))
+    (!pairs.is_empty()).then_some(Notice::SameNumbers(pairs))
 }
 
 /// A warning for labels that hold several: where a part of one is a class of its own.
-fn lists(classes: &[String]) -> Option<String> {
+fn lists(classes: &[String]) -> Option<Notice> {
     let known: BTreeSet<&str> = classes.iter().map(String::as_str).collect();
     let is_list = |class: &&String| {
         let parts: Vec<&str> = class.split([';', '|', ',']).map(str::trim).collect();
         parts.len() > 1 && parts.iter().any(|part| known.contains(part))
     };
     let found: Vec<String> = classes.iter().filter(is_list).take(5).cloned().collect();
-    (!found.is_empty()).then(|| {
-        format!(
-            "labels that look like several: {}; each photo gets one class, so they are classes of their own",
-            quoted(&found)
-        )
-    })
+    (!found.is_empty()).then_some(Notice::LabelLists(found))
 }
 
 fn empty(table: &Path) -> Error {
@@ -180,27 +173,24 @@ fn collect(
     if !unknown.is_empty() {
         let unknown: Vec<String> = unknown.into_iter().collect();
         let first = rows.iter().find(|row| row.class == unknown[0]).map_or(0, |row| row.line);
-        let set =
-            rows.iter().find(|row| row.class == unknown[0]).and_then(|row| row.set).unwrap_or(Set::Training);
+        let set = rows
+            .iter()
+            .find(|row| row.class == unknown[0])
+            .and_then(|row| row.set)
+            .unwrap_or(Subset::Training);
         let error = unknown_classes(&unknown, &classes, set);
-        let hint = error.hint().map(str::to_string);
+        let remedy = error.remedy().cloned();
         let error = refused(table, first, error);
-        return Err(match hint {
-            Some(hint) => error.with_hint(hint),
-            None => error,
-        });
+        return Err(remedy.into_iter().fold(error, Error::with_hint));
     }
 
     let mut first_row: BTreeMap<&Path, &Row> = BTreeMap::new();
-    let mut contradicted: BTreeMap<&Path, String> = BTreeMap::new();
+    let mut contradicted: BTreeMap<&Path, [(String, u64); 2]> = BTreeMap::new();
     for row in &rows {
         let first = *first_row.entry(&row.path).or_insert(row);
         if first.class != row.class {
-            contradicted.entry(&row.path).or_insert_with(|| {
-                let class =
-                    |row: &Row| format!("{} in line {}", quoted(std::slice::from_ref(&row.class)), row.line);
-                format!("{} and {}", class(first), class(row))
-            });
+            let label = |row: &Row| (row.class.clone(), row.line);
+            contradicted.entry(&row.path).or_insert_with(|| [label(first), label(row)]);
         }
     }
     if !contradicted.is_empty() && !options.skip_conflicts {
@@ -208,6 +198,7 @@ fn collect(
             .iter()
             .take(LISTED_PROBLEMS)
             .map(|(path, labels)| {
+                let labels = SkipReason::TwoLabels(labels.clone()).detail();
                 format!("{} is {labels}", quoted(std::slice::from_ref(&first_row[path].name)))
             })
             .collect();
@@ -223,10 +214,10 @@ fn collect(
         let message = format!("the table gives {number} two labels: {}{more}", files.join("; "));
         return Err(Error::new(ErrorKind::Dataset, message)
             .with_path(table)
-            .with_hint("remove the wrong rows, or leave these files out with --conflicts skip"));
+            .with_hint(Remedy::SkipConflictingRows));
     }
     let mut repeated = 0;
-    let mut used: BTreeSet<(&Path, Option<Set>)> = BTreeSet::new();
+    let mut used: BTreeSet<(&Path, Option<Subset>)> = BTreeSet::new();
     let mut dataset = Dataset { root: place.root, ..Dataset::default() };
     for row in &rows {
         if !used.insert((&row.path, row.set)) {
@@ -235,29 +226,37 @@ fn collect(
         }
         let label = labels[row.class.as_str()];
         let (name, path) = (row.name.clone(), row.path.clone());
-        let skipped = |reason: &str, detail: String, label| {
+        let skipped = |reason: SkipReason, label| {
             let (name, path) = (row.name.clone(), row.path.clone());
-            Skipped { name, path, reason: reason.to_string(), detail, label, set: row.set }
+            Skipped { name, path: Some(path), reason, label, set: row.set }
         };
         match (contradicted.get(row.path.as_path()), unusable(&row.path)) {
-            (Some(labels), _) => dataset.skipped.push(skipped("conflict", labels.clone(), None)),
-            (None, None) => dataset.samples.push(Sample { name, path, label, set: row.set }),
-            (None, Some((reason, detail))) => {
+            (Some(labels), _) => {
+                dataset.skipped.push(skipped(SkipReason::TwoLabels(labels.clone()), None));
+            }
+            (None, None) => {
+                let photo = PhotoSource::File(path);
+                dataset.samples.push(Sample { set: row.set, ..Sample::new(name, photo, label) });
+            }
+            (None, Some(Unreadable { reason, detail })) => {
                 let detail = format!("line {}: {detail}", row.line);
-                dataset.skipped.push(skipped(reason, detail, Some(label)));
+                dataset.skipped.push(skipped(SkipReason::new(reason, detail), Some(label)));
             }
         }
     }
     if dataset.samples.is_empty() {
         let message = format!("none of the {} files of the table can be used", dataset.skipped.len());
-        let first =
-            dataset.skipped.first().map(|skipped| format!(": {}", skipped.detail)).unwrap_or_default();
-        return Err(Error::new(ErrorKind::Dataset, message + &first).with_path(table).with_hint(
-            "file names are relative to the folder that the table lies in; --photos FOLDER names another",
-        ));
+        let first = dataset
+            .skipped
+            .first()
+            .map(|skipped| format!(": {}", skipped.reason.detail()))
+            .unwrap_or_default();
+        return Err(Error::new(ErrorKind::Dataset, message + &first)
+            .with_path(table)
+            .with_hint(Remedy::NamePhotosFolder));
     }
     if repeated > 0 {
-        dataset.notes.push(format!("{repeated} rows repeat an earlier row"));
+        dataset.notes.push(Notice::RepeatedRows(repeated));
     }
     dataset.classes = classes;
     dataset.sort();
@@ -265,13 +264,13 @@ fn collect(
 }
 
 /// Why the path is no photo, as far as the disk says without opening it.
-fn unusable(path: &Path) -> Option<(&'static str, String)> {
+fn unusable(path: &Path) -> Option<Unreadable> {
     match std::fs::metadata(path) {
         Ok(metadata) if metadata.is_file() => None,
-        Ok(metadata) if metadata.is_dir() => Some(("not-a-file", "a folder".to_string())),
-        Ok(_) => Some(("not-a-file", "neither a file nor a folder".to_string())),
+        Ok(metadata) if metadata.is_dir() => Some(Unreadable::new(Reason::NotAFile, "a folder")),
+        Ok(_) => Some(Unreadable::new(Reason::NotAFile, "neither a file nor a folder")),
         Err(error) => match super::walk::unusable(&error) {
-            super::walk::Kind::Unusable(reason, detail) => Some((reason, detail)),
+            super::walk::Kind::Unusable(why) => Some(why),
             _ => None,
         },
     }
@@ -280,7 +279,7 @@ fn unusable(path: &Path) -> Option<(&'static str, String)> {
 /// Rows, and what a person should know about them.
 struct Rows {
     rows: Vec<Row>,
-    notes: Vec<String>,
+    notes: Vec<Notice>,
     place: Place,
 }
 
@@ -336,13 +335,12 @@ fn rows(table: &Path, options: &Options) -> Result<Rows> {
     notes.extend(place.find(&mut rows, &mut problems)?);
     check(table, problems)?;
     if let Some(first) = unlabelled.first() {
-        let rows = if unlabelled.len() == 1 { "row has" } else { "rows have" };
-        notes.push(format!("left out: {} {rows} no label, first line {first}", unlabelled.len()));
+        notes.push(Notice::UnlabelledRows { rows: unlabelled.len(), first_line: *first });
     }
     notes.extend(spellings.note());
     if !decoded.is_empty() {
         let decoded: Vec<String> = decoded.into_iter().collect();
-        notes.push(format!("the table is not UTF-8; read as Windows-1252: {}", quoted(&decoded)));
+        notes.push(Notice::ReadAsWindows1252(decoded));
     }
     Ok(Rows { rows, notes, place })
 }
@@ -352,7 +350,7 @@ fn rows(table: &Path, options: &Options) -> Result<Rows> {
 fn check(table: &Path, problems: Vec<Problem>) -> Result<()> {
     let Some(first) = problems.first() else { return Ok(()) };
     if problems.len() == 1 {
-        return Err(refused(table, first.line, &first.message).with_hint(first.hint));
+        return Err(refused(table, first.line, &first.message).with_hint(*first.remedy.clone()));
     }
     let listed: Vec<String> = problems
         .iter()
@@ -364,7 +362,7 @@ fn check(table: &Path, problems: Vec<Problem>) -> Result<()> {
         _ => String::new(),
     };
     let message = format!("{} rows cannot be understood: {}{more}", problems.len(), listed.join("; "));
-    Err(Error::new(ErrorKind::Dataset, message).with_path(table).with_hint(first.hint))
+    Err(Error::new(ErrorKind::Dataset, message).with_path(table).with_hint(*first.remedy.clone()))
 }
 
 /// What is understood of the rows so far.
@@ -409,14 +407,12 @@ impl Understood<'_> {
 
     fn row(&self, fields: &Fields, class: String, line: u64) -> std::result::Result<Row, Problem> {
         let Columns { filename, folder, set, is_validity, twins, .. } = &self.columns;
-        if let Some((one, other)) = twins.iter().find(|(one, other)| fields[*one] != fields[*other]) {
+        if let Some((column, one, other)) =
+            twins.iter().find(|(_, one, other)| fields[*one] != fields[*other])
+        {
             let [one, other] = [one, other].map(|column| name::escape_bytes(&fields[*column]));
             let message = format!("two columns of one kind differ: {}", quoted(&[one, other]));
-            return Err(Problem::new(
-                line,
-                message,
-                "name the right one with an option such as --label-column",
-            ));
+            return Err(Problem::new(line, message, Remedy::NameColumns(vec![(*column, None)])));
         }
         let mut filename = fields[*filename].clone();
         if filename.trim_ascii().is_empty() {
@@ -431,7 +427,7 @@ impl Understood<'_> {
             None | Some(b"") => None,
             Some(text) => {
                 let text = name::escape_bytes(text);
-                let set = if *is_validity { validity(&text) } else { Set::named(&text) };
+                let set = if *is_validity { validity(&text) } else { Subset::named(&text) };
                 Some(set.ok_or_else(|| {
                     let message = format!("unknown set {}", quoted(&[text]));
                     Problem::new(line, message, "a set is training, validation, test or nothing")
@@ -477,10 +473,10 @@ fn windows_1252(byte: u8) -> char {
 }
 
 /// The set of a row in a column such as fastai's `is_valid`.
-fn validity(text: &str) -> Option<Set> {
+fn validity(text: &str) -> Option<Subset> {
     match text.to_lowercase().as_str() {
-        "true" | "1" | "1.0" | "yes" => Some(Set::Validation),
-        "false" | "0" | "0.0" | "no" => Some(Set::Training),
+        "true" | "1" | "1.0" | "yes" => Some(Subset::Validation),
+        "false" | "0" | "0.0" | "no" => Some(Subset::Training),
         _ => None,
     }
 }

@@ -1,14 +1,22 @@
 //! Extraction with a stand-in for the network: features are the sums of a photo's bytes.
 
 use super::*;
+use crate::features::store::Mode;
 use crate::photo::SampleCounts;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::atomic::AtomicU64;
 
 const WIDTH: usize = 5;
 
-fn read(path: &Path) -> std::result::Result<Vec<u8>, Unreadable> {
-    std::fs::read(path).map_err(|error| Unreadable::new(Reason::Missing, error.to_string()))
+fn bytes_of<'a>(content: &'a Content) -> &'a [u8] {
+    match content {
+        Content::Bytes(bytes) => bytes,
+        Content::Pixels(photo) => &photo.pixels,
+    }
+}
+
+fn on_threads(threads: usize) -> Execution<'static> {
+    Execution::default().with_threads(threads)
 }
 
 fn layout() -> Layout {
@@ -32,7 +40,8 @@ fn expected(bytes: &[u8]) -> Vec<f32> {
 
 /// Runs a stand-in that refuses what starts with `bad`, panics at `panic`, and counts its calls.
 fn run(paths: &[PathBuf], store: &Store, threads: usize, calls: &AtomicU64) -> Extraction {
-    let features = |bytes: &[u8], workspace: &mut Vec<u8>, seconds: &mut Seconds, out: &mut [u8]| {
+    let features = |content: &Content, workspace: &mut Vec<u8>, seconds: &mut Seconds, out: &mut [u8]| {
+        let bytes = bytes_of(content);
         calls.fetch_add(1, Ordering::Relaxed);
         seconds.decode += 0.001;
         assert!(workspace.is_empty(), "a workspace survived a panic");
@@ -50,12 +59,11 @@ fn run(paths: &[PathBuf], store: &Store, threads: usize, calls: &AtomicU64) -> E
     let steps = Steps {
         identity: &|_| [7; 32],
         layout: &layout(),
-        read: &read,
+        limits: &Limits::default(),
         workspace: &Vec::new,
         features: &features,
     };
-    let run = Run { threads, progress: &|_| {}, stop: &AtomicBool::new(false) };
-    extract(paths, &steps, store, &run).unwrap()
+    extract(&PhotoSource::files(paths), &steps, store, on_threads(threads), &|_| {}).unwrap()
 }
 
 fn photos(folder: &Path, contents: &[&[u8]]) -> Vec<PathBuf> {
@@ -112,7 +120,7 @@ fn the_result_does_not_depend_on_threads_or_the_store() {
         assert_eq!(again.features, plain.features, "{threads} threads");
         assert_eq!(again.facts, plain.facts, "{threads} threads");
         assert_eq!(again.photos, plain.photos, "{threads} threads");
-        assert_eq!(store.close(), Vec::<String>::new());
+        assert_eq!(store.close(), Vec::new());
         // Only the photo that panics is tried again.
         assert_eq!(calls.swap(0, Ordering::Relaxed), if threads == 4 { different } else { 1 });
     }
@@ -141,26 +149,27 @@ fn a_stop_keeps_what_is_done() {
     let slices: Vec<&[u8]> = contents.iter().map(Vec::as_slice).collect();
     let paths = photos(folder.path(), &slices);
 
-    let stop = AtomicBool::new(false);
-    let features = |bytes: &[u8], _: &mut (), _: &mut Seconds, out: &mut [u8]| {
+    let cancel = CancelToken::new();
+    let features = |content: &Content, _: &mut (), _: &mut Seconds, out: &mut [u8]| {
+        let bytes = bytes_of(content);
         out.copy_from_slice(&row(bytes));
         Ok(facts(bytes))
     };
     let steps = Steps {
         identity: &|_| [7; 32],
         layout: &layout(),
-        read: &read,
+        limits: &Limits::default(),
         workspace: &|| (),
         features: &features,
     };
     let progress = |progress: Progress| {
         if progress.done >= 100 {
-            stop.store(true, Ordering::Relaxed);
+            cancel.cancel();
         }
     };
     let store = Store::open(cache.path());
-    let error =
-        extract(&paths, &steps, &store, &Run { threads: 2, progress: &progress, stop: &stop }).unwrap_err();
+    let execution = on_threads(2).with_cancel(&cancel);
+    let error = extract(&PhotoSource::files(&paths), &steps, &store, execution, &progress).unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Interrupted);
     drop(store);
 
@@ -186,7 +195,8 @@ fn rows_of_more_serve_who_needs_less() {
     let paths = photos(folder.path(), &[b"one", b"two"]);
     let computed = |tapped: usize, calls: usize| {
         let counted = AtomicU64::new(0);
-        let features = |bytes: &[u8], _: &mut (), _: &mut Seconds, out: &mut [u8]| {
+        let features = |content: &Content, _: &mut (), _: &mut Seconds, out: &mut [u8]| {
+            let bytes = bytes_of(content);
             counted.fetch_add(1, Ordering::Relaxed);
             let values = (0..out.len() / 4).flat_map(|at| (f32::from(bytes[0]) + at as f32).to_le_bytes());
             out.iter_mut().zip(values).for_each(|(out, value)| *out = value);
@@ -196,12 +206,13 @@ fn rows_of_more_serve_who_needs_less() {
         let steps = Steps {
             identity: &|_| [7; 32],
             layout: &layout,
-            read: &read,
+            limits: &Limits::default(),
             workspace: &|| (),
             features: &features,
         };
         let store = Store::open(cache.path());
-        let extraction = extract(&paths, &steps, &store, &Run::default()).unwrap();
+        let extraction =
+            extract(&PhotoSource::files(&paths), &steps, &store, on_threads(2), &|_| {}).unwrap();
         assert_eq!(counted.into_inner(), calls as u64, "{tapped}");
         assert_eq!(extraction.features_of(1).unwrap()[..3], [116.0, 117.0, 118.0]);
         assert_eq!(extraction.features.layout(), &layout);
@@ -211,4 +222,53 @@ fn rows_of_more_serve_who_needs_less() {
     computed(2, 2);
     computed(2, 0);
     computed(0, 0);
+}
+
+/// Photos in memory are the same photos as in files; pixels have a digest of their own.
+#[test]
+fn bytes_and_pixels_need_no_file() {
+    let folder = tempfile::tempdir().unwrap();
+    let photo = crate::Photo { width: 2, height: 1, pixels: vec![1, 2, 3, 4, 5, 6] };
+    let short = crate::Photo { pixels: vec![1, 2, 3], ..photo.clone() };
+    let mut sources = PhotoSource::files(photos(folder.path(), &[b"one"]));
+    sources.push(PhotoSource::Bytes(b"one".as_slice().into()));
+    sources.push(PhotoSource::Pixels(photo.clone().into()));
+    sources.push(PhotoSource::Pixels(short.into()));
+    let features = |content: &Content, _: &mut (), _: &mut Seconds, out: &mut [u8]| {
+        out.copy_from_slice(&row(bytes_of(content)));
+        Ok(facts(bytes_of(content)))
+    };
+    let steps = Steps {
+        identity: &|_| [7; 32],
+        layout: &layout(),
+        limits: &Limits::default(),
+        workspace: &|| (),
+        features: &features,
+    };
+    let found = extract(&sources, &steps, &Store::none(), on_threads(2), &|_| {}).unwrap();
+    assert_eq!(found.photos[0], found.photos[1]);
+    assert_eq!(found.features_of(2), Some(expected(&photo.pixels)));
+    assert_eq!(found.photos[3].row.as_ref().unwrap_err().reason, Reason::Corrupt);
+}
+
+/// WebAssembly has one thread; it must do.
+#[test]
+fn one_thread_is_the_callers_own() {
+    let folder = tempfile::tempdir().unwrap();
+    let sources = PhotoSource::files(photos(folder.path(), &[b"one", b"two", b"three"]));
+    let caller = std::thread::current().id();
+    let features = |content: &Content, _: &mut (), _: &mut Seconds, out: &mut [u8]| {
+        assert_eq!(std::thread::current().id(), caller);
+        out.copy_from_slice(&row(bytes_of(content)));
+        Ok(facts(bytes_of(content)))
+    };
+    let steps = Steps {
+        identity: &|_| [7; 32],
+        layout: &layout(),
+        limits: &Limits::default(),
+        workspace: &|| (),
+        features: &features,
+    };
+    let found = extract(&sources, &steps, &Store::none(), on_threads(1), &|_| {}).unwrap();
+    assert_eq!(found.progress.computed, 3);
 }

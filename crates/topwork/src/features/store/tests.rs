@@ -56,8 +56,8 @@ fn the_table_of_an_earlier_version_makes_room() {
     transaction.commit().unwrap();
     drop(database);
     let store = Store::open(folder.path());
-    assert_eq!((store.mode(), store.notes()), (Mode::Writing, Vec::new()));
-    assert_eq!(store.close(), Vec::<String>::new());
+    assert_eq!((store.mode(), store.take_notices()), (Mode::Writing, Vec::new()));
+    assert_eq!(store.close(), Vec::new());
     assert_eq!(status(folder.path()).entries, Some(0));
     let database = builder(ConcurrencyMode::SingleWriter).open(folder.path().join(FILE_NAME)).unwrap();
     let tables = database.begin_read().unwrap().list_tables().unwrap().count();

@@ -184,7 +184,7 @@ pub(super) fn skipped(skipped: &[Skipped]) -> Markup {
         return super::section("skipped", "Files left out", html! { p { "None." } });
     }
     let mut reasons: Vec<(&str, u64)> = Vec::new();
-    let mut codes: Vec<&str> = skipped.iter().map(|file| file.reason.as_str()).collect();
+    let mut codes: Vec<&str> = skipped.iter().map(|file| file.reason.code()).collect();
     codes.sort_unstable();
     for same in codes.chunk_by(|left, right| left == right) {
         reasons.push((same[0], same.len() as u64));
@@ -224,8 +224,8 @@ fn files(files: &[Skipped]) -> Markup {
                     @for file in files {
                         tr {
                             th scope="row" { (visible(&shortened(&file.name))) }
-                            td { (visible(&file.reason)) }
-                            td { (visible(&shortened(&file.detail))) }
+                            td { (file.reason.code()) }
+                            td { (visible(&shortened(&file.reason.detail()))) }
                         }
                     }
                 }

@@ -3,7 +3,7 @@
 use maud::{Markup, html};
 
 use super::SetReport;
-use crate::dataset::Set;
+use crate::dataset::Subset;
 use crate::dataset::name::visible;
 use crate::metrics::{ClassScores, Evaluation};
 use crate::report::plot::confusion::{TABLE_CLASSES, interval_text, list, table};
@@ -13,34 +13,34 @@ use crate::report::text::{grouped, percent};
 const LISTED_CLASSES: usize = 100;
 
 /// Which set a reader should believe first.
-pub(super) fn precedence(set: Set) -> usize {
+pub(super) fn precedence(set: Subset) -> usize {
     match set {
-        Set::Test => 0,
-        Set::Evaluation => 1,
-        Set::CrossValidation => 2,
-        Set::Validation => 3,
-        Set::Training => 4,
+        Subset::Test => 0,
+        Subset::Evaluation => 1,
+        Subset::CrossValidation => 2,
+        Subset::Validation => 3,
+        Subset::Training => 4,
     }
 }
 
-pub(super) fn heading(set: Set) -> &'static str {
+pub(super) fn heading(set: Subset) -> &'static str {
     match set {
-        Set::Test => "Test set",
-        Set::Evaluation => "Evaluation",
-        Set::CrossValidation => "Cross-validation",
-        Set::Validation => "Validation set",
-        Set::Training => "Training set",
+        Subset::Test => "Test set",
+        Subset::Evaluation => "Evaluation",
+        Subset::CrossValidation => "Cross-validation",
+        Subset::Validation => "Validation set",
+        Subset::Training => "Training set",
     }
 }
 
 /// What the set is for, in a few words.
-pub(super) fn phrase(set: Set) -> &'static str {
+pub(super) fn phrase(set: Subset) -> &'static str {
     match set {
-        Set::Test => "untouched until the end",
-        Set::Evaluation => "",
-        Set::CrossValidation => "each photo judged by a head that has not seen it",
-        Set::Validation => "held back from training",
-        Set::Training => "learnt from: flatters",
+        Subset::Test => "untouched until the end",
+        Subset::Evaluation => "",
+        Subset::CrossValidation => "each photo judged by a head that has not seen it",
+        Subset::Validation => "held back from training",
+        Subset::Training => "learnt from: flatters",
     }
 }
 

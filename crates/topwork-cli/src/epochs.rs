@@ -4,28 +4,28 @@ use std::time::Instant;
 
 use topwork::train::{Epoch, History};
 
-/// What the lines of a training have in common, and when the running epoch began.
-pub(super) struct EpochLines {
+/// How many epochs there are at most, and when the running one began.
+pub(crate) struct EpochLines {
     epochs: usize,
-    steps: usize,
     start: Instant,
 }
 
 impl EpochLines {
-    /// For at most so many epochs of so many batches.
-    pub(super) fn start(epochs: usize, steps: usize) -> EpochLines {
-        EpochLines { epochs, steps, start: Instant::now() }
+    /// The first epoch begins now.
+    pub(crate) fn start() -> EpochLines {
+        EpochLines { epochs: 0, start: Instant::now() }
     }
 
-    /// The lines of the epoch that ends now.
-    pub(super) fn of(&mut self, epoch: &Epoch) -> String {
+    /// The lines of the epoch that ends now, of at most so many, each of so many batches.
+    pub(crate) fn of(&mut self, epoch: &Epoch, epochs: usize, steps: usize) -> String {
+        self.epochs = epochs;
         let seconds = self.start.elapsed().as_secs_f64();
         self.start = Instant::now();
-        format!("Epoch {}/{}\n{}", epoch.epoch, self.epochs, line(epoch, self.steps, seconds))
+        format!("Epoch {}/{}\n{}", epoch.epoch, self.epochs, line(epoch, steps, seconds))
     }
 
     /// Why no further epoch follows, and whose weights are kept.
-    pub(super) fn end(&self, history: &History) -> Vec<String> {
+    pub(crate) fn end(&self, history: &History) -> Vec<String> {
         let last = history.epochs.len();
         let stopped = (last < self.epochs).then(|| format!("Epoch {last}: early stopping"));
         let restored = history.best_epoch;
@@ -105,9 +105,10 @@ mod tests {
             learning_rate: 1e-3,
         };
         let history = History { epochs: vec![row; 4], best_epoch: Some(2) };
+        let lines = |epochs| EpochLines { epochs, ..EpochLines::start() };
         let restored = "Restoring model weights from the end of the best epoch: 2.";
-        assert_eq!(EpochLines::start(9, 1).end(&history), ["Epoch 4: early stopping", restored]);
-        assert_eq!(EpochLines::start(4, 1).end(&history), [restored]);
-        assert!(EpochLines::start(4, 1).end(&History { best_epoch: None, ..history }).is_empty());
+        assert_eq!(lines(9).end(&history), ["Epoch 4: early stopping", restored]);
+        assert_eq!(lines(4).end(&history), [restored]);
+        assert!(lines(4).end(&History { best_epoch: None, ..history }).is_empty());
     }
 }

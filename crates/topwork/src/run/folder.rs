@@ -1,24 +1,28 @@
 //! The folder that a run leaves: chosen so that nothing is overwritten, gone again if the run fails.
 
-use std::cell::RefCell;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use topwork::{Error, ErrorKind, report};
-
-use crate::failure::Failure;
+use super::files::RunFiles;
+use crate::error::{Error, ErrorKind, Result};
+use crate::remedy::Remedy;
+use crate::report::write_whole;
 
 /// A folder for results that this run made or found empty.
-pub(crate) struct RunFolder {
+pub struct RunFolder {
     path: PathBuf,
-    written: RefCell<Vec<PathBuf>>,
+    written: Vec<PathBuf>,
     finished: bool,
 }
 
 impl RunFolder {
     /// Takes `wanted`, or the first of `wanted-2`, `wanted-3`, … that is free, and creates it: a path that cannot be
     /// written is known before the work starts.
-    pub(crate) fn reserve(wanted: &Path) -> Result<RunFolder, Failure> {
+    ///
+    /// # Errors
+    /// [`ErrorKind::Configuration`] if the path has no name or too many are taken; [`ErrorKind::Io`] if it cannot be created or
+    /// written.
+    pub fn reserve(wanted: &Path) -> Result<RunFolder> {
         let name = wanted.file_name().ok_or_else(|| {
             Error::new(ErrorKind::Configuration, "a folder for results needs a name").with_path(wanted)
         })?;
@@ -39,37 +43,46 @@ impl RunFolder {
                         return RunFolder::new(path);
                     }
                 }
-                Err(error) => return Err(Error::io("cannot create the folder", &path, error).into()),
+                Err(error) => return Err(Error::io("cannot create the folder", &path, error)),
             }
         }
-        Err(Error::new(ErrorKind::Configuration, "10,000 folders of results lie here already")
+        Err(Error::new(ErrorKind::Configuration, "there are 10,000 folders of results here already")
             .with_path(wanted)
-            .with_hint("give another folder with --out")
-            .into())
+            .with_hint(Remedy::NameOutput))
     }
 
     /// A folder that is there and empty; one that cannot be written is an error now, not after the work.
-    fn new(path: PathBuf) -> Result<RunFolder, Failure> {
-        let folder = RunFolder { path, written: RefCell::default(), finished: false };
+    fn new(path: PathBuf) -> Result<RunFolder> {
+        let mut folder = RunFolder { path, written: Vec::new(), finished: false };
         folder.write("run.json", b"{}\n")?;
         Ok(folder)
     }
 
-    /// Where it lies.
-    pub(crate) fn path(&self) -> &Path {
+    /// Where it is.
+    pub fn path(&self) -> &Path {
         &self.path
     }
 
-    /// Writes one file, whole or not at all.
-    pub(crate) fn write(&self, name: &str, bytes: &[u8]) -> Result<(), Failure> {
+    /// Writes the files of a run, each whole or not at all; the folder stays from now on.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Io`] if one cannot be written; the folder is gone then, unless others put something into it.
+    pub fn commit(mut self, files: &RunFiles) -> Result<PathBuf> {
+        for file in &files.files {
+            self.write(file.name, &file.bytes)?;
+        }
+        Ok(self.keep())
+    }
+
+    fn write(&mut self, name: &str, bytes: &[u8]) -> Result<()> {
         let path = self.path.join(name);
-        report::write_whole(&path, bytes)?;
-        self.written.borrow_mut().push(path);
+        write_whole(&path, bytes)?;
+        self.written.push(path);
         Ok(())
     }
 
-    /// All is written: the folder stays.
-    pub(crate) fn finish(mut self) -> PathBuf {
+    /// Keeps the folder as it is.
+    pub fn keep(mut self) -> PathBuf {
         self.finished = true;
         self.path.clone()
     }
@@ -79,7 +92,7 @@ impl Drop for RunFolder {
     fn drop(&mut self) {
         if !self.finished {
             // A part of a run looks like a run; what is not ours keeps the folder where it is.
-            for file in self.written.borrow().iter() {
+            for file in &self.written {
                 let _ = fs::remove_file(file);
             }
             let _ = fs::remove_dir(&self.path);
