@@ -3,6 +3,7 @@
 use std::fs::{self, File};
 use std::io::{self, Write};
 use std::path::Path;
+use std::time::Duration;
 
 use tempfile::NamedTempFile;
 
@@ -16,7 +17,15 @@ use crate::error::{Error, Result};
 /// # Errors
 /// [`ErrorKind::Io`](crate::ErrorKind::Io) with the path; the old file, if any, is as it was.
 pub fn write_whole(path: &Path, bytes: &[u8]) -> Result<()> {
-    attempt(path, bytes).map_err(|source| Error::io("cannot write", path, source))
+    attempt(path, bytes).map_err(|source| {
+        let held = is_held(&source) && path.exists();
+        let error = Error::io("cannot write", path, source);
+        if held {
+            error.with_hint("close the program that has it open, or allow writing to it")
+        } else {
+            error
+        }
+    })
 }
 
 fn attempt(path: &Path, bytes: &[u8]) -> io::Result<()> {
@@ -33,11 +42,12 @@ pub(crate) const PARTIAL_SUFFIX: &str = ".partial";
 
 /// An empty temporary file in the folder of the path, which [`finish`] gives that name; it is deleted where that never happens.
 pub(crate) fn partial_beside(path: &Path) -> io::Result<NamedTempFile> {
-    let mut builder = tempfile::Builder::new();
-    builder.prefix(PARTIAL_PREFIX).suffix(PARTIAL_SUFFIX);
-    #[cfg(unix)]
-    builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o666));
-    builder.tempfile_in(folder_of(path))
+    // Not `tempfile_in`: nobody else may read its files, and on Windows they stay temporary until its own `persist`, which
+    // knows no path of more than 260 characters.
+    tempfile::Builder::new()
+        .prefix(PARTIAL_PREFIX)
+        .suffix(PARTIAL_SUFFIX)
+        .make_in(folder_of(path), |path| File::options().read(true).write(true).create_new(true).open(path))
 }
 
 /// Syncs the file, renames it over the path and syncs the folder.
@@ -46,8 +56,34 @@ pub(crate) fn finish(partial: NamedTempFile, path: &Path) -> io::Result<()> {
         return Err(io::ErrorKind::IsADirectory.into());
     }
     partial.as_file().sync_data()?;
-    partial.persist(path).map_err(|failure| failure.error)?;
+    let (file, mut partial) = partial.into_parts();
+    drop(file);
+    rename(&partial, path)?;
+    partial.disable_cleanup(true);
     sync_folder(folder_of(path))
+}
+
+/// How often a rename is tried again where a program holds one of the files open, and after how long.
+const ATTEMPTS: u32 = 20;
+const PAUSE: Duration = Duration::from_millis(50);
+
+/// On Windows a virus scanner or an index may hold a new file open for a moment, which must not cost a run its results.
+fn rename(from: &Path, to: &Path) -> io::Result<()> {
+    let mut left = ATTEMPTS;
+    loop {
+        match fs::rename(from, to) {
+            Err(error) if left > 0 && is_held(&error) => {
+                left -= 1;
+                std::thread::sleep(PAUSE);
+            }
+            outcome => return outcome,
+        }
+    }
+}
+
+/// Whether another program may hold the file open: Windows' codes for "access is denied" and "a sharing violation".
+fn is_held(error: &io::Error) -> bool {
+    cfg!(windows) && matches!(error.raw_os_error(), Some(5 | 32))
 }
 
 fn folder_of(path: &Path) -> &Path {
@@ -100,6 +136,46 @@ mod tests {
         }
         assert_eq!(names(folder.path()), ["report.html"]);
         assert_eq!(fs::read_to_string(occupied.join("kept")).unwrap(), "old");
+    }
+
+    #[test]
+    fn long_paths_are_written() {
+        let folder = tempfile::tempdir().unwrap();
+        let deep = folder.path().join(["a folder with a long name"; 12].join("/"));
+        assert!(deep.as_os_str().len() > 300);
+        fs::create_dir_all(&deep).unwrap();
+        let path = deep.join("metrics.json");
+        for content in ["old", "new"] {
+            write_whole(&path, content.as_bytes()).unwrap();
+            assert_eq!(fs::read_to_string(&path).unwrap(), content);
+        }
+        assert_eq!(names(&deep), ["metrics.json"]);
+    }
+
+    #[cfg(windows)]
+    #[test]
+    fn a_file_that_a_program_holds_open_is_waited_for_and_then_named() {
+        use std::os::windows::fs::OpenOptionsExt;
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("metrics.json");
+        write_whole(&path, b"old").unwrap();
+        let hold = || File::options().read(true).share_mode(0).open(&path).unwrap();
+
+        let held = hold();
+        let error = write_whole(&path, b"new").unwrap_err();
+        assert!(error.hint().is_some_and(|hint| hint.contains("open")), "{error}");
+        drop(held);
+        assert_eq!(fs::read_to_string(&path).unwrap(), "old");
+        assert_eq!(names(folder.path()), ["metrics.json"]);
+
+        let held = hold();
+        std::thread::scope(|scope| {
+            let writing = scope.spawn(|| write_whole(&path, b"new"));
+            std::thread::sleep(PAUSE * 3);
+            drop(held);
+            writing.join().unwrap().unwrap();
+        });
+        assert_eq!(fs::read_to_string(&path).unwrap(), "new");
     }
 
     #[cfg(unix)]
