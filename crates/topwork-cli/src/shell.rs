@@ -17,9 +17,30 @@ pub(crate) fn command_line() -> String {
         .join(" ")
 }
 
-/// A path as an argument for a shell, quoted where it must be. What a terminal should not see, or cannot, is written
-/// as `$'\NNN'`, which bash, zsh and POSIX since 2024 turn back into the bytes of the name.
+/// A path as an argument for the system's shell, quoted where it must be.
 pub(crate) fn quoted(path: &Path) -> String {
+    if cfg!(windows) { quoted_for_windows(path) } else { quoted_for_posix(path) }
+}
+
+/// As both of Windows' shells understand it; where they differ, as PowerShell does.
+fn quoted_for_windows(path: &Path) -> String {
+    let text = path.to_string_lossy();
+    let plain = |character: char| character.is_ascii_alphanumeric() || "-_./\\:".contains(character);
+    if !text.is_empty() && text.chars().all(plain) {
+        return text.into_owned();
+    }
+    let text = visible(&text);
+    if text.contains(['$', '`', '"']) {
+        return format!("'{}'", text.replace('\'', "''"));
+    }
+    // A program takes a single backslash before the closing quote for part of the text.
+    let end = if text.ends_with('\\') { "\\" } else { "" };
+    format!("\"{text}{end}\"")
+}
+
+/// What a terminal should not see, or cannot, is written as `$'\NNN'`, which bash, zsh and POSIX since 2024 turn back into
+/// the bytes of the name.
+fn quoted_for_posix(path: &Path) -> String {
     let text = path.to_string_lossy();
     let plain = |character: char| character.is_ascii_alphanumeric() || "-_./+,=@%:".contains(character);
     if !text.is_empty() && text.chars().all(plain) {
@@ -61,7 +82,19 @@ mod tests {
             ("a\nit's\\\u{1b}1", r"$'a\012it\'s\\\0331'"),
             ("\u{202e}x", r"$'\342\200\256x'"),
         ] {
-            assert_eq!(quoted(Path::new(path)), expected);
+            assert_eq!(quoted_for_posix(Path::new(path)), expected);
+        }
+        for (path, expected) in [
+            (r"C:\a\b-1.jpg", r"C:\a\b-1.jpg"),
+            (r"C:\my photos\a.jpg", r#""C:\my photos\a.jpg""#),
+            (r"C:\my photos\", r#""C:\my photos\\""#),
+            ("it's", r#""it's""#),
+            ("*.jpg", r#""*.jpg""#),
+            ("it's $5", "'it''s $5'"),
+            ("", "\"\""),
+            ("é", "\"é\""),
+        ] {
+            assert_eq!(quoted_for_windows(Path::new(path)), expected);
         }
     }
 }
