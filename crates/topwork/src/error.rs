@@ -3,6 +3,7 @@
 use std::fmt;
 use std::path::{Path, PathBuf};
 
+use crate::dataset::name::visible;
 use crate::remedy::Remedy;
 
 /// The result of everything here that can fail.
@@ -95,7 +96,7 @@ impl fmt::Display for Error {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         formatter.write_str(&self.0.message)?;
         if let Some(path) = &self.0.path {
-            write!(formatter, ": {}", path.display().to_string().escape_debug())?;
+            write!(formatter, ": {}", visible(&path.display().to_string()))?;
         }
         if let Some(source) = &self.0.source {
             write!(formatter, ": {source}")?;
