@@ -144,21 +144,21 @@ const OTHERS: [&str; 36] = [
     "ipynb", "npy", "npz", "pt", "pth", "h5", "zip",
 ];
 
-/// What tells one folder from another, however it is reached.
+/// What tells one file or folder from another, however it is reached.
 #[cfg(unix)]
-type Identity = (u64, u64);
+pub(super) type Identity = (u64, u64);
 #[cfg(not(unix))]
-type Identity = PathBuf;
+pub(super) type Identity = PathBuf;
 
 #[cfg(unix)]
-fn identity(folder: &Path) -> std::io::Result<Identity> {
+pub(super) fn identity(path: &Path) -> std::io::Result<Identity> {
     use std::os::unix::fs::MetadataExt;
-    std::fs::metadata(folder).map(|metadata| (metadata.dev(), metadata.ino()))
+    std::fs::metadata(path).map(|metadata| (metadata.dev(), metadata.ino()))
 }
 
 #[cfg(not(unix))]
-fn identity(folder: &Path) -> std::io::Result<Identity> {
-    std::fs::canonicalize(folder)
+pub(super) fn identity(path: &Path) -> std::io::Result<Identity> {
+    std::fs::canonicalize(path)
 }
 
 /// All that lies below a folder, at any depth, sorted by name.

@@ -186,10 +186,15 @@ fn with_ending(root: &Path, path: PathBuf) -> PathBuf {
     }
     let is_there = |path: &PathBuf| exists(&root.join(path));
     let mut found = ENDINGS.iter().map(|ending| path.with_extension(ending)).filter(is_there);
-    match (found.next(), found.next()) {
-        (Some(only), None) => only,
+    match found.next() {
+        // Where the case of letters makes no difference, `jpg` and `JPG` lead to one file.
+        Some(first) if found.all(|other| is_one_file(&root.join(&first), &root.join(other))) => first,
         _ => path,
     }
+}
+
+fn is_one_file(one: &Path, other: &Path) -> bool {
+    matches!((walk::identity(one), walk::identity(other)), (Ok(one), Ok(other)) if one == other)
 }
 
 fn path_from(bytes: &[u8]) -> PathBuf {
