@@ -84,7 +84,8 @@ fn a_run_folder_is_never_overwritten() {
     place.photos("photos", &["a", "b"], 8, 0);
     for name in ["topwork-run", "topwork-run-2", "topwork-run-3"] {
         let run = place.run(&["train", "photos", "--quiet"]).expect(0);
-        assert!(run.stdout.contains(&format!("{name}/report.html")), "{}", run.stdout);
+        let report = std::path::Path::new(name).join("report.html");
+        assert!(run.stdout.contains(report.to_str().unwrap()), "{}", run.stdout);
         assert!(place.path(name).join("model.safetensors").exists());
     }
 }
