@@ -158,7 +158,12 @@ pub(super) fn identity(path: &Path) -> std::io::Result<Identity> {
 
 #[cfg(not(unix))]
 pub(super) fn identity(path: &Path) -> std::io::Result<Identity> {
-    std::fs::canonicalize(path)
+    use std::io::ErrorKind::{NotFound, PermissionDenied};
+    // Some drives on Windows tell nobody what a path leads to. There only depth ends a loop.
+    std::fs::canonicalize(path).or_else(|error| match error.kind() {
+        NotFound | PermissionDenied => Err(error),
+        _ => std::path::absolute(path),
+    })
 }
 
 /// All that lies below a folder, at any depth, sorted by name.
