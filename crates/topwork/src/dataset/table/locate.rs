@@ -185,12 +185,22 @@ fn with_ending(root: &Path, path: PathBuf) -> PathBuf {
         return path;
     }
     let is_there = |path: &PathBuf| exists(&root.join(path));
-    let mut found = ENDINGS.iter().map(|ending| path.with_extension(ending)).filter(is_there);
-    match found.next() {
-        // Where the case of letters makes no difference, `jpg` and `JPG` lead to one file.
-        Some(first) if found.all(|other| is_one_file(&root.join(&first), &root.join(other))) => first,
+    let found: Vec<PathBuf> =
+        ENDINGS.iter().map(|ending| path.with_extension(ending)).filter(is_there).collect();
+    match &found[..] {
+        [only] => only.clone(),
+        // Where the case of letters makes no difference, `jpg` and `JPG` lead to one file, which has one spelling.
+        [first, others @ ..]
+            if others.iter().all(|other| is_one_file(&root.join(first), &root.join(other))) =>
+        {
+            found.iter().find(|path| is_its_spelling(root, path)).unwrap_or(first).clone()
+        }
         _ => path,
     }
+}
+
+fn is_its_spelling(root: &Path, path: &Path) -> bool {
+    std::fs::canonicalize(root.join(path)).is_ok_and(|real| real.file_name() == path.file_name())
 }
 
 fn is_one_file(one: &Path, other: &Path) -> bool {
