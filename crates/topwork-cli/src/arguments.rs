@@ -666,7 +666,9 @@ fn seconds(text: &str) -> Result<f64, String> {
 }
 
 fn backbone_names() -> clap::builder::PossibleValuesParser {
-    clap::builder::PossibleValuesParser::new(topwork::BACKBONES.iter().map(|backbone| backbone.name))
+    clap::builder::PossibleValuesParser::new(
+        topwork::backbone::BACKBONES.iter().map(|backbone| backbone.name),
+    )
 }
 
 #[cfg(test)]

@@ -85,7 +85,7 @@ fn the_summary_has_the_sizes_of_keras() {
         assert!(run.stdout.contains(line), "{line}\nis not in\n{}", run.stdout);
     }
     let run = place.run(&["backbones"]).expect(0);
-    for row in topwork::BACKBONES {
+    for row in topwork::backbone::BACKBONES {
         assert!(run.stdout.contains(row.name), "{}", run.stdout);
     }
     place.run(&["backbones", "--layers", "nothing"]).expect(2);

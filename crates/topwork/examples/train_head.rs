@@ -14,9 +14,10 @@ use std::io::{Read, Write};
 use std::time::Instant;
 
 use serde_json::json;
+use topwork::Execution;
 use topwork::features::Features;
+use topwork::head::Head;
 use topwork::train::{ClassWeight, Examples, LinearSettings, Stage, fit_linear, train_linear};
-use topwork::{Execution, Head};
 
 fn main() -> Result<(), Box<dyn Error>> {
     let mut arguments = std::env::args().skip(1);

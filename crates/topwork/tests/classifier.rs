@@ -8,8 +8,9 @@ use std::path::{Path, PathBuf};
 use topwork::backbone::backbone;
 use topwork::classifier::MODEL_FORMAT;
 use topwork::features::Tap;
+use topwork::head::Head;
 use topwork::head::Linear;
-use topwork::{Classifier, DEFAULT_BACKBONE, Error, ErrorKind, Extractor, Head, Isa, PhotoSource, Precision};
+use topwork::{Classifier, DEFAULT_BACKBONE, Error, ErrorKind, Extractor, Isa, PhotoSource, Precision};
 
 /// Set, it writes the fixture of the current format anew.
 const RECORD: &str = "TOPWORK_RECORD_MODEL";

@@ -10,7 +10,8 @@ use std::time::{Duration, Instant};
 use peak_alloc::PeakAlloc;
 use rand_core::{Rng, SeedableRng};
 use rand_pcg::Pcg32;
-use topwork::{ErrorKind, Weights};
+use topwork::ErrorKind;
+use topwork::weights::Weights;
 use zip::write::{SimpleFileOptions, ZipWriter};
 
 #[global_allocator]

@@ -200,7 +200,7 @@ fn photos_that_use_16_bits_keep_their_features_and_a_model_keeps_its_range() {
 
     let head = || {
         let weights: Vec<f32> = (0..1_280).map(|at| (at % 7) as f32 - 3.0).collect();
-        topwork::Head::Linear(topwork::head::Linear::new(2, weights, vec![0.0]).unwrap())
+        topwork::head::Head::Linear(topwork::head::Linear::new(2, weights, vec![0.0]).unwrap())
     };
     let model = |range: SampleRange| {
         let classes = vec!["a".to_owned(), "b".to_owned()];

@@ -284,7 +284,7 @@ fn drawn(n: usize, classes: usize, [last, tapped]: [(usize, f64); 2]) -> (Vec<f3
 fn the_middle_is_taken_where_it_clearly_helps() {
     for (shifts, helps) in [([0.2, 1.5], true), ([1.5, 0.0], false), ([0.0, 0.0], false)] {
         let (values, labels) = drawn(300, 3, [(20, shifts[0]), (12, shifts[1])]);
-        let features = crate::Features::from_f32(20, 12, &values).unwrap();
+        let features = crate::features::Features::from_f32(20, 12, &values).unwrap();
         let rows: Vec<usize> = (0..300).collect();
         let examples = Examples::from_features(&features, &rows, labels, 3).unwrap();
         let (fit, choice) =
@@ -323,8 +323,8 @@ fn sums_are_the_features_that_they_stand_for() {
     let factor = |column: usize| factors[usize::from(column % 32 >= 20)];
     let plain: Vec<f32> = whole.iter().enumerate().map(|(at, sum)| f32::from(*sum) * factor(at)).collect();
     let bytes = whole.iter().flat_map(|sum| sum.to_le_bytes()).collect();
-    let sums = crate::Features::from_sums(20, 12, factors, bytes).unwrap();
-    let floats = crate::Features::from_f32(20, 12, &plain).unwrap();
+    let sums = crate::features::Features::from_sums(20, 12, factors, bytes).unwrap();
+    let floats = crate::features::Features::from_f32(20, 12, &plain).unwrap();
     let rows: Vec<usize> = (0..120).collect();
     let train = |features| {
         let examples = Examples::from_features(features, &rows, labels.clone(), 3).unwrap();
@@ -390,7 +390,7 @@ fn a_class_with_one_photo_is_never_held_out() {
 #[test]
 fn a_stop_is_heard_between_two_passes() {
     let (values, labels) = drawn(300, 3, [(20, 0.5), (12, 0.5)]);
-    let features = crate::Features::from_f32(20, 12, &values).unwrap();
+    let features = crate::features::Features::from_f32(20, 12, &values).unwrap();
     let examples = Examples::from_features(&features, &(0..300).collect::<Vec<_>>(), labels, 3).unwrap();
     let until = |patience: usize| {
         let (cancel, heard) = (CancelToken::new(), std::cell::Cell::new(0));

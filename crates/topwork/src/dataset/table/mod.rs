@@ -24,6 +24,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 pub use self::source::{MAXIMUM_ROW_BYTES, utf_8};
+pub use crate::remedy::Column;
 
 /// So many rows tell what a column holds.
 const ROWS_AHEAD: usize = 100;
