@@ -1,6 +1,6 @@
 //! The pictures of `topwork demo`: four kinds of simple shapes, drawn from a seed.
 //!
-//! They exercise the whole line without a download. They are no photos, and an accuracy on them says nothing
+//! They exercise the full pipeline without a download. They are not photos, and an accuracy on them says nothing
 //! about photos.
 
 use std::f64::consts::TAU;

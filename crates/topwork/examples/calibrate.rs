@@ -34,7 +34,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     let isa = Isa::best();
     let row = &BACKBONES[0];
     let weights = row.weights()?;
-    let reference = row.instantiate(&weights, row.input, Arithmetic::F32, isa)?;
+    let reference = row.instantiate(&weights, row.architecture.input, Arithmetic::F32, isa)?;
     let pixels = chosen.iter().map(|path| pixels(path, &reference, isa)).collect::<Result<Vec<_>, _>>()?;
     let calibration = Calibration::of(&reference.network, &pixels, Execution::default())?;
     let candidates = METHODS.map(|method| (method, ranges(&calibration, method, &reference)));
@@ -46,8 +46,9 @@ fn main() -> Result<(), Box<dyn Error>> {
             let wanted = |(method, _): &&(Method, Ranges)| method.as_str().replace(' ', "-") == name;
             let (_, ranges) = candidates.iter().find(wanted).ok_or("min-max or mean-squared-error")?;
             let mut ranges = ranges.clone();
-            ranges.probe =
-                row.instantiate(&weights, row.input, Arithmetic::Int8(&ranges), isa)?.probe_digest();
+            ranges.probe = row
+                .instantiate(&weights, row.architecture.input, Arithmetic::Int8(&ranges), isa)?
+                .probe_digest();
             let file = project.join("crates/topwork-lite0/data/ranges.json");
             std::fs::write(&file, ranges.to_json()?)?;
             println!("{}: {} photos, {}", file.display(), ranges.photos, ranges.method);
@@ -59,14 +60,15 @@ fn main() -> Result<(), Box<dyn Error>> {
     let breeds = dataset::open(&data.join("cat-breeds/labels.csv"), &Options::default())?;
     let sets = [("cats-and-dogs", cats_and_dogs, Some(Subset::Training)), ("cat-breeds", breeds, None)];
     for (name, dataset, set) in &sets {
-        let f32_features = features(row.load(row.input, Precision::F32, isa)?, &photos(dataset, *set))?;
+        let f32_features =
+            features(row.load(row.architecture.input, Precision::F32, isa)?, &photos(dataset, *set))?;
         let labels: Vec<usize> = dataset.of_set(*set).iter().map(|at| dataset.samples[*at].label).collect();
         let accuracy = |features: &[Vec<f32>]| accuracy(features, &labels, dataset.classes.len());
         println!("{name}, {} photos", labels.len());
         println!("  f32                 five-fold accuracy {:.4}", accuracy(&f32_features)?);
         for (method, ranges) in &candidates {
             let found = features(
-                row.instantiate(&weights, row.input, Arithmetic::Int8(ranges), isa)?,
+                row.instantiate(&weights, row.architecture.input, Arithmetic::Int8(ranges), isa)?,
                 &photos(dataset, *set),
             )?;
             let same = found.iter().zip(&f32_features);

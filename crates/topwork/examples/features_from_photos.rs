@@ -26,7 +26,7 @@ fn main() -> Result<(), Box<dyn Error>> {
             let row = backbone::spec(&name)?;
             let file = arguments.next().ok_or("the third argument is the file of its weights")?;
             let weights = Weights::from_bytes(&std::fs::read(file)?)?;
-            row.prepare(&weights, row.input, precision, Isa::best())?
+            row.prepare(&weights, row.architecture.input, precision, Isa::best())?
         }
     };
     let extractor = Extractor::with_tap(backbone);

@@ -28,14 +28,16 @@ fn main() -> Result<(), Box<dyn Error>> {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
     let backbone = match arguments[..] {
-        [precision] => BACKBONES[0].load(BACKBONES[0].input, named(precision)?, isa)?,
+        [precision] => BACKBONES[0].load(BACKBONES[0].architecture.input, named(precision)?, isa)?,
         [precision, name, weights, ref calibration @ ..] => {
             let (row, weights) = (spec(name)?, Weights::from_bytes(&std::fs::read(weights)?)?);
             match (named(precision)?, calibration) {
-                (Precision::F32, []) => row.instantiate(&weights, row.input, Arithmetic::F32, isa)?,
+                (Precision::F32, []) => {
+                    row.instantiate(&weights, row.architecture.input, Arithmetic::F32, isa)?
+                }
                 (Precision::Int8, [file, method]) => {
                     let ranges = ranges(row, &weights, std::fs::read(file)?, method, isa)?;
-                    row.instantiate(&weights, row.input, Arithmetic::Int8(&ranges), isa)?
+                    row.instantiate(&weights, row.architecture.input, Arithmetic::Int8(&ranges), isa)?
                 }
                 _ => return Err("int8 of a weights file needs CALIBRATION and METHOD, f32 neither".into()),
             }
@@ -96,7 +98,7 @@ fn ranges(
     let wanted = |known: &Method| known.as_str().replace(' ', "-") == method;
     let methods = [Method::MinMax, Method::MeanSquaredError];
     let method = methods.into_iter().find(wanted).ok_or("the method is min-max or mean-squared-error")?;
-    let reference = row.instantiate(weights, row.input, Arithmetic::F32, isa)?;
+    let reference = row.instantiate(weights, row.architecture.input, Arithmetic::F32, isa)?;
     let photos = photos(&mut pixels, &reference)?;
     let calibration =
         Calibration::of(&reference.network, &photos, Execution::default().with_threads(THREADS))?;

@@ -26,7 +26,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     let layers: Vec<String> = arguments.collect();
     let isa = Isa::best();
     let backbone = if file == "-" {
-        row.load(row.input, Precision::Int8, isa)?
+        row.load(row.architecture.input, Precision::Int8, isa)?
     } else {
         let weights = Weights::from_bytes(&std::fs::read(file)?)?;
         let ranges = match row.known_ranges(&weights)? {
@@ -38,7 +38,7 @@ fn main() -> Result<(), Box<dyn Error>> {
                 Execution { isa, ..Execution::default() },
             )?,
         };
-        row.instantiate(&weights, row.input, Arithmetic::Int8(&ranges), isa)?
+        row.instantiate(&weights, row.architecture.input, Arithmetic::Int8(&ranges), isa)?
     };
     if let Some(unknown) =
         layers.iter().find(|name| backbone.network.layers().iter().all(|layer| layer.name != **name))

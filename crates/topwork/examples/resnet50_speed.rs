@@ -59,10 +59,10 @@ fn network(name: &str, precision: &str, isa: Isa) -> Result<Network, Box<dyn Err
     let row = backbone::spec(name)?;
     if let Origin::Embedded { .. } = row.origin {
         let precision = if precision == "f32" { Precision::F32 } else { Precision::Int8 };
-        return Ok(row.load(row.input, precision, isa)?.network);
+        return Ok(row.load(row.architecture.input, precision, isa)?.network);
     }
     let weights = Weights::from_bytes(&file()?)?;
-    let float = row.instantiate(&weights, row.input, Arithmetic::F32, isa)?.network;
+    let float = row.instantiate(&weights, row.architecture.input, Arithmetic::F32, isa)?.network;
     if precision == "f32" {
         return Ok(float);
     }
@@ -71,7 +71,7 @@ fn network(name: &str, precision: &str, isa: Isa) -> Result<Network, Box<dyn Err
     let digest = blake3::Hash::from_bytes(weights.digest()).to_hex().to_string();
     let method = Method::MinMax;
     let ranges = Ranges::new(digest, method.as_str().into(), images.len(), calibration.ranges(method));
-    Ok(row.instantiate(&weights, row.input, Arithmetic::Int8(&ranges), isa)?.network)
+    Ok(row.instantiate(&weights, row.architecture.input, Arithmetic::Int8(&ranges), isa)?.network)
 }
 
 /// Weights with PyTorch's names: convolutions uniform with He's variance, and batch norms that let activations keep their size.

@@ -321,9 +321,9 @@ fn backbone_of(record: &ModelRecord, isa: Isa) -> Result<Backbone> {
     match (&record.calibration, record.precision) {
         (Some(ranges), Precision::Int8) => {
             ranges.check()?;
-            row.instantiate(&weights, row.input, Arithmetic::Int8(ranges), isa)
+            row.instantiate(&weights, row.architecture.input, Arithmetic::Int8(ranges), isa)
         }
-        _ => row.prepare(&weights, row.input, record.precision, isa),
+        _ => row.prepare(&weights, row.architecture.input, record.precision, isa),
     }
 }
 

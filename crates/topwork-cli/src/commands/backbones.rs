@@ -28,8 +28,8 @@ fn list() -> String {
         let multiply_adds: u64 = layers.iter().map(|layer| layer.multiply_adds).sum();
         rows.push(vec![
             spec.name.to_owned(),
-            format!("{} x {}", spec.input.0, spec.input.1),
-            grouped(spec.feature_dim as u64),
+            format!("{} x {}", spec.architecture.input.0, spec.architecture.input.1),
+            grouped(spec.architecture.feature_dim as u64),
             grouped(parameters(&layers)),
             format!("{:.2} billion", multiply_adds as f64 / 1e9),
             match spec.origin {
@@ -66,7 +66,7 @@ fn summary(spec: &BackboneSpec, head: Option<&HeadOptions>, classes: usize) -> S
     let frozen = parameters(&layers);
     let mut trained = 0;
     for (number, (units, inputs, activation)) in
-        dense(spec.feature_dim, head, classes).into_iter().enumerate()
+        dense(spec.architecture.feature_dim, head, classes).into_iter().enumerate()
     {
         let parameters = units as u64 * (inputs as u64 + 1);
         trained += parameters;

@@ -43,7 +43,9 @@ fn every_network_is_what_its_row_says() {
         let embedded = row.sources().is_empty().then(|| row.weights().expect("readable"));
         for weights in embedded.into_iter().chain([formula::weights(row)]) {
             every_weight_is_used_once(row, &weights);
-            stages_halve_the_photo(row, &weights);
+            match row.architecture.family {
+                Family::Convolutional => stages_halve_the_photo(row, &weights),
+            }
             folding_changes_only_the_rounding(row, &weights);
             photos_become_features(row, &weights);
         }
@@ -81,7 +83,7 @@ fn preprocessing_is_sound(row: &BackboneSpec) {
     let preprocess = row.preprocess().expect("readable");
     preprocess.check().unwrap_or_else(|error| panic!("{}: {error}", row.name));
     let size = (preprocess.height as usize, preprocess.width as usize);
-    assert_eq!(size, row.input, "{}: the crop is not the input", row.name);
+    assert_eq!(size, row.architecture.input, "{}: the crop is not the input", row.name);
     let json = serde_json::to_string(&preprocess).expect("JSON");
     assert_eq!(serde_json::from_str::<Preprocess>(&json).expect("JSON"), preprocess, "{}", row.name);
 }
@@ -100,19 +102,24 @@ fn every_weight_is_used_once(row: &BackboneSpec, weights: &Weights) {
     assert_eq!(applied.len(), report.applied.len(), "{}: a tensor is read twice", row.name);
     let top = top.unwrap_or_else(|| panic!("{}: no classifier", row.name));
     let found = (top.weights.len(), top.bias.len());
-    assert_eq!(found, (CLASSES * row.feature_dim, CLASSES), "{}: size of the classifier", row.name);
+    assert_eq!(
+        found,
+        (CLASSES * row.architecture.feature_dim, CLASSES),
+        "{}: size of the classifier",
+        row.name
+    );
     let used = definition::parameters(&graph) + top.weights.len() + top.bias.len();
     let tensors = weights.names().filter_map(|name| weights.tensor(name));
     let given = tensors.map(|tensor| tensor.values.len()).sum::<usize>();
     assert_eq!(used, given, "{}: the file has other numbers than the network", row.name);
 }
 
-/// Five times, each rounded up, before the average.
+/// What a convolutional family promises: five times, each rounded up, before the average.
 fn stages_halve_the_photo(row: &BackboneSpec, weights: &Weights) {
     let layers = built(row, weights, OBLONG).0.graph.layers();
     let (average, others) = layers.split_last().expect("layers");
     let end = (average.kind, average.output.channels);
-    assert_eq!(end, (LayerKind::GlobalAverage, row.feature_dim), "{}: the last layer", row.name);
+    assert_eq!(end, (LayerKind::GlobalAverage, row.architecture.feature_dim), "{}: the last layer", row.name);
     let mut sizes: Vec<(usize, usize)> =
         others.iter().map(|layer| (layer.output.height, layer.output.width)).collect();
     sizes.dedup();
@@ -126,7 +133,7 @@ fn folding_changes_only_the_rounding(row: &BackboneSpec, weights: &Weights) {
     let pixels = probe(SMALL.0 * SMALL.1 * 3);
     let defined = definition::tensors(&built(row, weights, SMALL).0.graph, &pixels);
     let backbone = row.instantiate(weights, SMALL, Arithmetic::F32, Isa::best()).expect("the weights fit");
-    let mut features = vec![f32::NAN; row.feature_dim];
+    let mut features = vec![f32::NAN; row.architecture.feature_dim];
     let mut defined = defined.iter().skip(1);
     backbone.network.trace(&pixels, &mut backbone.network.arena(), &mut features, |layer, values| {
         let (found, expected) = (values.to_f32(), defined.next().expect("an operation a layer"));
@@ -152,18 +159,23 @@ fn photos_become_features(row: &BackboneSpec, weights: &Weights) {
     let sources = PhotoSource::files(&photos);
     let ranges = calibrate(row, weights, &sources, Execution::default()).expect("photos that can be read");
     let [float, bytes] = [Arithmetic::F32, Arithmetic::Int8(&ranges)].map(|arithmetic| {
-        let backbone = row.instantiate(weights, row.input, arithmetic, isa).expect("weights and ranges fit");
+        let backbone = row
+            .instantiate(weights, row.architecture.input, arithmetic, isa)
+            .expect("weights and ranges fit");
         let extraction = Extractor::new(backbone);
         let extraction =
             extraction.extract(&sources, &Store::none(), Execution::default(), &|_| {}).expect("runs");
         let features = (0..photos.len()).map(|at| extraction.features_of(at).expect("a good photo"));
         features.collect::<Vec<_>>()
     });
-    let network = row.instantiate(weights, row.input, Arithmetic::Int8(&ranges), isa).expect("fits").network;
+    let network = row
+        .instantiate(weights, row.architecture.input, Arithmetic::Int8(&ranges), isa)
+        .expect("fits")
+        .network;
     sums_fit(row, &network);
     for (photo, (float, bytes)) in photos.iter().zip(float.iter().zip(&bytes)) {
         let place = format!("{}, {}", row.name, photo.display());
-        assert_eq!(float.len(), row.feature_dim, "{place}");
+        assert_eq!(float.len(), row.architecture.feature_dim, "{place}");
         assert!(float.iter().chain(bytes).all(|value| value.is_finite()), "{place}: not finite");
         assert!(float.iter().any(|value| *value != float[0]), "{place}: all features are the same");
         let cosine = cosine(float, bytes);
@@ -176,7 +188,8 @@ fn photos_become_features(row: &BackboneSpec, weights: &Weights) {
 /// The maps that are averaged are layers of the network, and sums of maps in which every byte is 255 come back.
 fn sums_fit(row: &BackboneSpec, network: &Network) {
     let layout = network.layout();
-    let tap = layout.tap().unwrap_or_else(|| panic!("{}: no layer is called {}", row.name, row.tap));
+    let tap =
+        layout.tap().unwrap_or_else(|| panic!("{}: no layer is called {}", row.name, row.architecture.tap));
     for (part, layer) in layout.parts().iter().zip([None, Some(&tap.layer)]) {
         let pixels = match layer {
             Some(name) => network.layers().iter().find(|layer| layer.name == *name).map(|layer| layer.output),
@@ -218,6 +231,13 @@ mod broken {
         spec("efficientnet_lite2").expect("a row").clone()
     }
 
+    /// Lite2 on an architecture that differs.
+    fn with(change: impl FnOnce(&mut Architecture)) -> BackboneSpec {
+        let mut architecture = efficientnet_lite::LITE2.clone();
+        change(&mut architecture);
+        BackboneSpec { architecture: Box::leak(Box::new(architecture)), ..lite2() }
+    }
+
     #[test]
     #[should_panic(expected = "no folder of reference/ has a part of this name")]
     fn without_a_reference() {
@@ -234,60 +254,63 @@ mod broken {
     #[test]
     #[should_panic(expected = "the crop is not the input")]
     fn with_another_crop() {
-        preprocessing_is_sound(&BackboneSpec { input: (224, 224), ..lite2() });
+        preprocessing_is_sound(&with(|architecture| architecture.input = (224, 224)));
     }
 
     #[test]
     #[should_panic(expected = "size of the classifier")]
     fn with_another_width() {
-        let row = BackboneSpec { feature_dim: 1281, ..lite2() };
+        let row = with(|architecture| architecture.feature_dim = 1281);
         every_weight_is_used_once(&row, &formula::weights(&row));
     }
 
     #[test]
     #[should_panic(expected = "1 missing")]
     fn with_a_tensor_that_the_file_lacks() {
-        let row = BackboneSpec { build: reads_one_more, ..lite2() };
+        let row = with(|architecture| architecture.build = reads_one_more);
         every_weight_is_used_once(&row, &formula::weights(&lite2()));
     }
 
     #[test]
     #[should_panic(expected = "1 unused")]
     fn without_a_tensor_of_the_file() {
-        let row = BackboneSpec { build: reads_one_more, ..lite2() };
+        let row = with(|architecture| architecture.build = reads_one_more);
         every_weight_is_used_once(&lite2(), &formula::weights(&row));
     }
 
     #[test]
     #[should_panic(expected = "the file has other numbers than the network")]
     fn with_a_tensor_that_takes_no_part() {
-        let row = BackboneSpec { build: reads_one_more, ..lite2() };
+        let row = with(|architecture| architecture.build = reads_one_more);
         every_weight_is_used_once(&row, &formula::weights(&row));
     }
 
-    fn reads_one_more(reader: &Reader, graph: Graph) -> Built {
+    fn reads_one_more(reader: &Reader, conventions: Conventions, graph: Graph) -> Built {
         reader.tensor("another", &[3]);
-        efficientnet_lite::lite2(reader, graph)
+        (efficientnet_lite::LITE2.build)(reader, conventions, graph)
     }
 
     #[test]
     #[should_panic(expected = "a tensor is read twice")]
     fn with_a_tensor_in_two_places() {
-        let build = |reader: &Reader, graph: Graph| {
+        let build = |reader: &Reader, conventions: Conventions, graph: Graph| {
             reader.tensor("_fc.bias", &[CLASSES]);
-            efficientnet_lite::lite2(reader, graph)
+            (efficientnet_lite::LITE2.build)(reader, conventions, graph)
         };
-        every_weight_is_used_once(&BackboneSpec { build, ..lite2() }, &formula::weights(&lite2()));
+        every_weight_is_used_once(
+            &with(|architecture| architecture.build = build),
+            &formula::weights(&lite2()),
+        );
     }
 
     #[test]
     #[should_panic(expected = "height and width of the stages")]
     fn with_a_stride_too_few() {
-        let row = BackboneSpec { build: one_layer, feature_dim: 8, ..lite2() };
+        let row = with(|architecture| (architecture.build, architecture.feature_dim) = (one_layer, 8));
         stages_halve_the_photo(&row, &formula::weights(&row));
     }
 
-    fn one_layer(reader: &Reader, mut graph: Graph) -> Built {
+    fn one_layer(reader: &Reader, _: Conventions, mut graph: Graph) -> Built {
         let layer = Convolution {
             groups: Groups::One,
             stride: 2,

@@ -1,7 +1,7 @@
 //! EfficientNet-Lite (TensorFlow, `models/official/efficientnet/lite`): inverted-residual blocks without
 //! squeeze-and-excitation, ReLU6, TensorFlow's `SAME` padding. Tensor names are those of `efficientnet-lite-pytorch`.
 
-use super::{Built, ImageNetTop};
+use super::{Architecture, Built, Family, ImageNetTop};
 use crate::network::{Activation, BatchNorm, Convolution, Graph, Groups, Node, Padding};
 use crate::preprocess::{Channels, Filter, Preprocess, Resize, Rounding};
 use crate::weights::{Checksum, Reader, Source, Tensor};
@@ -37,10 +37,12 @@ struct Scale {
 }
 
 /// Those of EfficientNet-B0.
-const LITE0: Scale = Scale { blocks: [1, 2, 2, 3, 3, 4, 1], channels: [16, 24, 40, 80, 112, 192, 320] };
+const SCALE_OF_LITE0: Scale =
+    Scale { blocks: [1, 2, 2, 3, 3, 4, 1], channels: [16, 24, 40, 80, 112, 192, 320] };
 
 /// Width 1.1, depth 1.2.
-const LITE2: Scale = Scale { blocks: [1, 3, 3, 4, 4, 5, 1], channels: [16, 24, 48, 88, 120, 208, 352] };
+const SCALE_OF_LITE2: Scale =
+    Scale { blocks: [1, 3, 3, 4, 4, 5, 1], channels: [16, 24, 48, 88, 120, 208, 352] };
 
 /// As TensorFlow's `preprocessing.py` evaluates: the middle with 32 pixels of padding left out, bicubic; scaled as for Lite0.
 pub(super) const LITE2_PREPROCESS: Preprocess = Preprocess {
@@ -66,13 +68,25 @@ pub(super) const LITE2_SOURCES: &[Source] = &[Source {
     top1: Some(77.6),
 }];
 
-pub(super) fn lite0(reader: &Reader, graph: Graph) -> Built {
-    build(&LITE0, reader, graph)
-}
+/// EfficientNet-Lite0.
+pub(super) static LITE0: Architecture = Architecture {
+    name: "efficientnet_lite0",
+    family: Family::Convolutional,
+    input: (224, 224),
+    feature_dim: FEATURES,
+    tap: "_blocks.10._depthwise_conv",
+    build: |reader, _, graph| build(&SCALE_OF_LITE0, reader, graph),
+};
 
-pub(super) fn lite2(reader: &Reader, graph: Graph) -> Built {
-    build(&LITE2, reader, graph)
-}
+/// EfficientNet-Lite2.
+pub(super) static LITE2: Architecture = Architecture {
+    name: "efficientnet_lite2",
+    family: Family::Convolutional,
+    input: (260, 260),
+    feature_dim: FEATURES,
+    tap: "_blocks.13._depthwise_conv",
+    build: |reader, _, graph| build(&SCALE_OF_LITE2, reader, graph),
+};
 
 fn build(scale: &Scale, reader: &Reader, graph: Graph) -> Built {
     let graph = features(scale, reader, graph);

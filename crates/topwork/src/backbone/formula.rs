@@ -27,7 +27,11 @@ pub(super) fn weights(row: &BackboneSpec) -> Weights {
 }
 
 fn report(row: &BackboneSpec, weights: &Weights) -> LoadReport {
-    let graph = Graph::new(row.input.0, row.input.1, Normalisation { mean: [0.0; 3], scale: [1.0; 3] });
+    let graph = Graph::new(
+        row.architecture.input.0,
+        row.architecture.input.1,
+        Normalisation { mean: [0.0; 3], scale: [1.0; 3] },
+    );
     Reader::fill(weights, |reader| row.built(reader, graph)).1
 }
 

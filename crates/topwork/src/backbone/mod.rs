@@ -75,21 +75,52 @@ impl ImageNet {
     }
 }
 
-/// A row of [`BACKBONES`]: a network with the preprocessing that belongs to its weights.
+/// A network as it is defined, whatever weights it gets.
 #[derive(Clone, Debug)]
-pub struct BackboneSpec {
-    /// The name by which [`backbone`] finds it.
+pub struct Architecture {
+    /// Its name, such as `resnet50`.
     pub name: &'static str,
-    /// Height and width of the photos with which it was trained.
+    /// What it is made of.
+    pub family: Family,
+    /// Height and width of the photos with which it is trained.
     pub input: (usize, usize),
     /// Features that a photo gives.
     pub feature_dim: usize,
     /// The layer in the middle whose averages help heads on pictures unlike ImageNet's: see `docs/adding-a-backbone.md`.
     pub tap: &'static str,
+    /// Reads the weights into the network.
+    build: fn(&Reader, Conventions, Graph) -> Built,
+}
+
+/// What a network is made of: what its contract asks for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Family {
+    /// Convolutions in stages, each of half the height and width of the one before it, and an average over all pixels.
+    Convolutional,
+}
+
+/// Whose details hold where frameworks define one architecture differently: strides, epsilons, biases, names of tensors.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Conventions {
+    /// Keras'.
+    Keras,
+    /// PyTorch's: torchvision, timm.
+    PyTorch,
+}
+
+/// A backbone without its weights: an architecture, and a record of the weights that belong to it.
+#[derive(Clone, Debug)]
+pub struct BackboneSpec {
+    /// The name by which [`backbone`] finds it.
+    pub name: &'static str,
+    /// The network.
+    pub architecture: &'static Architecture,
+    /// Whose details of the architecture hold.
+    pub conventions: Conventions,
     /// Where its weights are.
     pub origin: Origin,
-    /// Reads the weights into the network.
-    build: fn(&Reader, Graph) -> Built,
 }
 
 /// Where the weights of a backbone are.
@@ -166,7 +197,7 @@ impl BackboneSpec {
     /// # Errors
     /// [`ErrorKind::Weights`] if they do not.
     pub fn check(&self, weights: &Weights) -> Result<LoadReport> {
-        let (_, _, report) = self.fill(weights, self.input)?;
+        let (_, _, report) = self.fill(weights, self.architecture.input)?;
         Ok(report)
     }
 
@@ -207,7 +238,7 @@ impl BackboneSpec {
             report,
         };
         match ranges {
-            Some(ranges) if input == self.input && !ranges.probe.is_empty() => {
+            Some(ranges) if input == self.architecture.input && !ranges.probe.is_empty() => {
                 backbone.prove(&ranges.probe)?;
             }
             _ => {}
@@ -215,17 +246,28 @@ impl BackboneSpec {
         Ok(backbone)
     }
 
+    /// The network with its weights in place, before it is made ready to run: what an export needs. The height and width of the
+    /// photos are its own.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Weights`] if they do not fit the network.
+    pub fn graph(&self, weights: &Weights) -> Result<Graph> {
+        let (_, built, _) = self.fill(weights, self.architecture.input)?;
+        Ok(built.graph)
+    }
+
     /// Its layers up to the features, for photos of its own size; no weights are needed.
     pub fn layers(&self) -> Vec<Layer> {
         let normalisation = Normalisation { mean: [0.0; 3], scale: [1.0; 3] };
-        let graph = Graph::new(self.input.0, self.input.1, normalisation);
+        let graph = Graph::new(self.architecture.input.0, self.architecture.input.1, normalisation);
         let (built, _) = Reader::fill(&Weights::default(), |reader| self.built(reader, graph));
         built.graph.layers()
     }
 
     fn built(&self, reader: &Reader, graph: Graph) -> Built {
-        let mut built = (self.build)(reader, graph);
-        built.graph.tap(self.tap);
+        let Architecture { build, tap, .. } = self.architecture;
+        let mut built = build(reader, self.conventions, graph);
+        built.graph.tap(tap);
         built
     }
 
@@ -276,6 +318,15 @@ impl Backbone {
         spec(self.name).is_ok_and(|spec| matches!(spec.origin, Origin::Embedded { .. }))
     }
 
+    /// The network as it was before it was made ready to run, made again from the same weights.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Weights`] if the weights are not where they were.
+    pub fn graph(&self) -> Result<Graph> {
+        let spec = spec(self.name)?;
+        spec.graph(&spec.weights_of(&self.digest, self.source)?)
+    }
+
     /// The features of the [`probe`], of the maps that the layout holds.
     pub(crate) fn probe_features(&self, layout: &Layout) -> Vec<f32> {
         let mut arena = self.network.arena();
@@ -319,62 +370,50 @@ pub const DEFAULT_BACKBONE: &str = topwork_lite0::NAME;
 pub static BACKBONES: &[BackboneSpec] = &[
     BackboneSpec {
         name: topwork_lite0::NAME,
-        input: (224, 224),
-        feature_dim: 1280,
-        tap: "_blocks.10._depthwise_conv",
+        architecture: &efficientnet_lite::LITE0,
+        conventions: Conventions::PyTorch,
         origin: Origin::Embedded { weights: topwork_lite0::WEIGHTS, ranges: topwork_lite0::RANGES },
-        build: efficientnet_lite::lite0,
     },
     BackboneSpec {
         name: "efficientnet_lite2",
-        input: (260, 260),
-        feature_dim: 1280,
-        tap: "_blocks.13._depthwise_conv",
+        architecture: &efficientnet_lite::LITE2,
+        conventions: Conventions::PyTorch,
         origin: Origin::File {
             preprocess: efficientnet_lite::LITE2_PREPROCESS,
             sources: efficientnet_lite::LITE2_SOURCES,
         },
-        build: efficientnet_lite::lite2,
     },
     // Keras resizes to the input's size, whatever the proportion, with the nearest pixel.
     BackboneSpec {
         name: "resnet50",
-        input: (224, 224),
-        feature_dim: 2048,
-        tap: "stage3.block6.expand",
+        architecture: &resnet::RESNET50,
+        conventions: Conventions::Keras,
         origin: Origin::File { preprocess: CAFFE, sources: resnet::sources::KERAS },
-        build: resnet::resnet50_keras,
     },
     BackboneSpec {
         name: "resnet50_torchvision",
-        input: (224, 224),
-        feature_dim: 2048,
-        tap: "stage3.block6.expand",
+        architecture: &resnet::RESNET50,
+        conventions: Conventions::PyTorch,
         origin: Origin::File {
             preprocess: torch(256, Filter::Bilinear),
             sources: resnet::sources::TORCHVISION_V1,
         },
-        build: resnet::resnet50_pytorch,
     },
     BackboneSpec {
         name: "resnet50_torchvision_v2",
-        input: (224, 224),
-        feature_dim: 2048,
-        tap: "stage3.block6.expand",
+        architecture: &resnet::RESNET50,
+        conventions: Conventions::PyTorch,
         origin: Origin::File {
             preprocess: torch(232, Filter::Bilinear),
             sources: resnet::sources::TORCHVISION_V2,
         },
-        build: resnet::resnet50_pytorch,
     },
     // timm: crop_pct .95, so the shorter side is the floor of 224 / .95.
     BackboneSpec {
         name: "resnet50_timm_a1",
-        input: (224, 224),
-        feature_dim: 2048,
-        tap: "stage3.block6.expand",
+        architecture: &resnet::RESNET50,
+        conventions: Conventions::PyTorch,
         origin: Origin::File { preprocess: torch(235, Filter::Bicubic), sources: resnet::sources::TIMM_A1 },
-        build: resnet::resnet50_pytorch,
     },
 ];
 
@@ -426,7 +465,7 @@ pub fn spec(name: &str) -> Result<&'static BackboneSpec> {
 /// [`ErrorKind::Configuration`] if there is none of that name; [`ErrorKind::Weights`] as [`BackboneSpec::load`].
 pub fn backbone(name: &str, precision: Precision, isa: Isa) -> Result<Backbone> {
     let spec = spec(name)?;
-    spec.load(spec.input, precision, isa)
+    spec.load(spec.architecture.input, precision, isa)
 }
 
 #[cfg(test)]

@@ -5,13 +5,13 @@
 
 pub(super) mod sources;
 
-use super::{Built, ImageNetTop};
+use super::{Architecture, Built, Conventions, Family, ImageNetTop};
 use crate::network::{Activation, BatchNorm, Convolution, Graph, Groups, Node, Padding};
 use crate::weights::{Reader, Tensor};
 
 /// A ResNet by its sizes and by whose it is.
 pub(super) struct ResNet {
-    framework: Framework,
+    framework: Conventions,
     /// Channels of the first convolution.
     stem: usize,
     /// Blocks and channels of each stage.
@@ -20,27 +20,20 @@ pub(super) struct ResNet {
     classes: usize,
 }
 
-/// Whose conventions hold.
-#[derive(Clone, Copy, PartialEq)]
-enum Framework {
-    Keras,
-    PyTorch,
-}
-
 /// A block's output has that many times its stage's channels.
 const EXPANSION: usize = 4;
 
-/// Keras' ResNet-50.
-pub(super) fn resnet50_keras(reader: &Reader, graph: Graph) -> Built {
-    resnet50(Framework::Keras).build(reader, graph)
-}
+/// ResNet-50, as Keras and as PyTorch have it.
+pub(super) static RESNET50: Architecture = Architecture {
+    name: "resnet50",
+    family: Family::Convolutional,
+    input: (224, 224),
+    feature_dim: 2048,
+    tap: "stage3.block6.expand",
+    build: |reader, conventions, graph| resnet50(conventions).build(reader, graph),
+};
 
-/// torchvision's and timm's.
-pub(super) fn resnet50_pytorch(reader: &Reader, graph: Graph) -> Built {
-    resnet50(Framework::PyTorch).build(reader, graph)
-}
-
-fn resnet50(framework: Framework) -> ResNet {
+fn resnet50(framework: Conventions) -> ResNet {
     ResNet { framework, stem: 64, stages: [(3, 64), (4, 128), (6, 256), (3, 512)], classes: 1000 }
 }
 
@@ -104,8 +97,8 @@ impl Layers<'_> {
         let place = |part| Place::Block { stage, block, part };
         let name = |part: &str| format!("stage{}.block{}.{part}", stage + 1, block + 1);
         let (first, second) = match self.resnet.framework {
-            Framework::Keras => (stride, 1),
-            Framework::PyTorch => (1, stride),
+            Conventions::Keras => (stride, 1),
+            Conventions::PyTorch => (1, stride),
         };
         let reduce = self.next(place(Part::Reduce), [channels, from, 1, 1]);
         let node = graph.convolution(name("reduce"), input, Convolution { stride: first, ..reduce });
@@ -155,7 +148,7 @@ enum Names {
 
 impl Names {
     fn of(reader: &Reader, resnet: &ResNet) -> Names {
-        if resnet.framework == Framework::PyTorch {
+        if resnet.framework == Conventions::PyTorch {
             return Names::PyTorch;
         }
         if reader.contains("bn_conv1/gamma") {

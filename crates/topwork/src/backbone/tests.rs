@@ -195,14 +195,15 @@ fn a_broken_kernel_is_refused() {
     let row = &BACKBONES[0];
     let ranges = row.ranges_of(&row.weights().expect("embedded")).expect("lite0 has ranges");
     for isa in Isa::available() {
-        let mut backbone = row.load(row.input, Precision::Int8, isa).expect("the kernels are sound");
+        let mut backbone =
+            row.load(row.architecture.input, Precision::Int8, isa).expect("the kernels are sound");
         for layer in [0, 7, 40] {
             backbone.network.break_layer(layer);
             let error = backbone.prove(&ranges.probe).expect_err("a wrong lane is found");
             let text = error.to_string();
             assert!(text.contains("self-test") && text.contains(isa.name()), "{text}");
             assert_eq!(error.remedy(), Some(&SELF_TEST_HINT.into()));
-            backbone = row.load(row.input, Precision::Int8, isa).expect("the kernels are sound");
+            backbone = row.load(row.architecture.input, Precision::Int8, isa).expect("the kernels are sound");
         }
     }
 }
@@ -213,7 +214,8 @@ fn ranges_of_other_weights_are_refused() {
     let weights = row.weights().expect("embedded");
     let mut ranges = row.ranges_of(&weights).expect("lite0 has ranges");
     ranges.weights = "0".repeat(64);
-    let error =
-        row.instantiate(&weights, row.input, Arithmetic::Int8(&ranges), Isa::SCALAR).expect_err("others");
+    let error = row
+        .instantiate(&weights, row.architecture.input, Arithmetic::Int8(&ranges), Isa::SCALAR)
+        .expect_err("others");
     assert_eq!(error.kind(), ErrorKind::Weights);
 }

@@ -28,7 +28,7 @@ pub fn calibrate(
     photos: &[PhotoSource],
     execution: Execution,
 ) -> Result<Ranges> {
-    let reference = spec.instantiate(weights, spec.input, Arithmetic::F32, execution.isa)?;
+    let reference = spec.instantiate(weights, spec.architecture.input, Arithmetic::F32, execution.isa)?;
     let spread = photos.len().div_ceil(CALIBRATION_PHOTOS).max(1);
     let mut scratch = Scratch::default();
     let (mut seen, mut refused) = (Vec::<Vec<u8>>::new(), Vec::new());
@@ -53,8 +53,9 @@ pub fn calibrate(
     let digest = blake3::Hash::from_bytes(weights.digest()).to_hex().to_string();
     let mut ranges =
         Ranges::new(digest, method.as_str().to_owned(), calibration.photos(), calibration.ranges(method));
-    ranges.probe =
-        spec.instantiate(weights, spec.input, Arithmetic::Int8(&ranges), execution.isa)?.probe_digest();
+    ranges.probe = spec
+        .instantiate(weights, spec.architecture.input, Arithmetic::Int8(&ranges), execution.isa)?
+        .probe_digest();
     Ok(ranges)
 }
 

@@ -127,7 +127,7 @@ impl Session {
         if let Some(known) = backbones.iter().filter_map(Weak::upgrade).find(is_same) {
             return Ok(known);
         }
-        let made = Arc::new(spec.instantiate(weights, spec.input, arithmetic, self.isa)?);
+        let made = Arc::new(spec.instantiate(weights, spec.architecture.input, arithmetic, self.isa)?);
         backbones.push(Arc::downgrade(&made));
         Ok(made)
     }

@@ -1,4 +1,4 @@
-//! The whole line from files to stored features, as training runs it: photos a second, and where the time goes.
+//! The full pipeline from files to stored features, as training runs it: photos a second, and where the time goes.
 
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};

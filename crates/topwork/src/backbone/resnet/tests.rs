@@ -33,7 +33,7 @@ fn expected() -> Expected {
     serde_json::from_slice(&text).expect("as make.py writes it")
 }
 
-fn narrow(framework: Framework) -> ResNet {
+fn narrow(framework: Conventions) -> ResNet {
     ResNet { framework, stem: 8, stages: [(2, 4), (1, 4), (1, 8), (1, 8)], classes: 5 }
 }
 
@@ -51,10 +51,10 @@ fn unpack(bytes: &[u8]) -> Vec<u8> {
     unpacked
 }
 
-fn build(framework: Framework, weights: &Weights, input: (usize, usize)) -> (Built, LoadReport) {
+fn build(framework: Conventions, weights: &Weights, input: (usize, usize)) -> (Built, LoadReport) {
     let normalisation = match framework {
-        Framework::Keras => Normalisation { mean: [103.939, 116.779, 123.68], scale: [1.0; 3] },
-        Framework::PyTorch => Normalisation {
+        Conventions::Keras => Normalisation { mean: [103.939, 116.779, 123.68], scale: [1.0; 3] },
+        Conventions::PyTorch => Normalisation {
             mean: [123.675, 116.28, 103.53],
             scale: [0.229, 0.224, 0.225].map(|deviation: f64| (1.0 / (255.0 * deviation)) as f32),
         },
@@ -64,12 +64,12 @@ fn build(framework: Framework, weights: &Weights, input: (usize, usize)) -> (Bui
 }
 
 /// The network with these weights gives what the framework gives, on every instruction set.
-fn check(framework: Framework, weights: &Weights, top: bool, unused: &[&str], name: &str) {
+fn check(framework: Conventions, weights: &Weights, top: bool, unused: &[&str], name: &str) {
     let expected = expected();
     let input = (expected.height, expected.width);
     let outputs = match framework {
-        Framework::Keras => &expected.keras,
-        Framework::PyTorch => &expected.pytorch,
+        Conventions::Keras => &expected.keras,
+        Conventions::PyTorch => &expected.pytorch,
     };
     let (built, report) = build(framework, weights, input);
     report.require_complete().unwrap_or_else(|error| panic!("{name}: {error}"));
@@ -125,7 +125,7 @@ fn keras_files_give_what_keras_gives() {
         ("extended.weights.h5", false, &NUMBERED),
     ] {
         let path = folder().join("keras").join(format!("{name}.gz"));
-        check(Framework::Keras, &weights(&path), top, unused, name);
+        check(Conventions::Keras, &weights(&path), top, unused, name);
     }
 }
 
@@ -145,7 +145,7 @@ fn pytorch_files_give_what_pytorch_gives() {
         "plain.safetensors",
     ] {
         let weights = weights(&folder().join("pytorch").join(name));
-        check(Framework::PyTorch, &weights, true, &[], name);
+        check(Conventions::PyTorch, &weights, true, &[], name);
     }
 }
 
@@ -174,12 +174,12 @@ fn every_committed_file_is_tested() {
 fn a_file_of_another_network_is_told_apart() {
     let file = weights(&folder().join("pytorch/zip.pth"));
     let graph = Graph::new(64, 64, Normalisation { mean: [0.0; 3], scale: [1.0; 3] });
-    let (_, report) = Reader::fill(&file, |reader| resnet50_pytorch(reader, graph));
+    let (_, report) = Reader::fill(&file, |reader| resnet50(Conventions::PyTorch).build(reader, graph));
     let message = report.require_complete().expect_err("a narrow network").to_string();
     assert!(message.contains("\"conv1.weight\" is [8, 3, 7, 7] instead of [64, 3, 7, 7]"), "{message}");
     assert!(message.contains("\"layer1.2.conv1.weight\" [64, 256, 1, 1]"), "{message}");
     let graph = Graph::new(64, 64, Normalisation { mean: [0.0; 3], scale: [1.0; 3] });
-    let (built, report) = Reader::fill(&file, |reader| narrow(Framework::Keras).build(reader, graph));
+    let (built, report) = Reader::fill(&file, |reader| narrow(Conventions::Keras).build(reader, graph));
     let message = report.require_complete().expect_err("another framework's").to_string();
     assert!(message.contains("\"conv1_conv/bias\" [8]"), "{message}");
     assert!(built.top.is_none());
