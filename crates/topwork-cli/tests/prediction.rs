@@ -197,6 +197,16 @@ fn a_closed_pipe_ends_quietly() {
 }
 
 #[test]
+fn a_store_that_cannot_be_used_is_said_once() {
+    let place = trained();
+    place.photos("many", &["red"], 600, 0);
+    place.write("file", b"not a folder");
+    let run = place.run(&["predict", "--model", "topwork-run", "--store", "file", "many"]).expect(0);
+    assert_eq!(run.stderr.matches("warning: no feature store").count(), 1, "{}", run.stderr);
+    assert_eq!(run.stdout.matches("many/red/").count(), 600);
+}
+
+#[test]
 fn a_damaged_or_newer_model_is_refused() {
     let place = trained();
     let model = fs::read(place.path("topwork-run/model.safetensors")).unwrap();

@@ -1053,3 +1053,20 @@ fn the_orientation_is_found_wherever_programs_write_it() {
         assert_eq!((photo.width, photo.height), (8, 4), "{name}");
     }
 }
+
+/// Found by fuzzing.
+#[test]
+fn a_palette_that_ends_within_a_colour_is_refused() {
+    // One pixel, 8 bits, colours from a palette of one and two thirds.
+    let header = [0, 0, 0, 1, 0, 0, 0, 1, 8, 3, 0, 0, 0];
+    let stored = [0x78, 0x01, 0x01, 2, 0, 0xfd, 0xff, 0, 1, 0, 2, 0, 2];
+    let parts = [
+        b"\x89PNG\r\n\x1a\n".to_vec(),
+        chunk(b"IHDR", &header),
+        chunk(b"PLTE", &[1, 2, 3, 4, 5]),
+        chunk(b"IDAT", &stored),
+        chunk(b"IEND", &[]),
+    ];
+    let error = decode(&parts.concat(), &Limits::default()).unwrap_err();
+    assert_eq!((error.reason, error.detail.contains("palette")), (Reason::Corrupt, true), "{error}");
+}

@@ -203,6 +203,13 @@ fn threads_share_a_session() {
         threads.into_iter().map(|thread| thread.join().unwrap()).collect()
     });
     assert!(models.windows(2).all(|pair| pair[0] == pair[1]));
+    // Classifiers on one backbone have one network in memory.
+    let runs = [0, 1].map(|seed| {
+        let options = options(|options| options.seed = seed);
+        trained(options, in_memory(10), &session, &Job::default()).unwrap()
+    });
+    let [one, other] = runs.each_ref().map(|run| run.classifier.extractor().backbone());
+    assert!(std::ptr::eq(one, other));
 }
 
 #[test]

@@ -105,7 +105,10 @@ pub fn split(
     match rule {
         Rule::AllTrain => {}
         _ if brings_validation => notes.push(Notice::OwnValidation),
-        Rule::Keras { share } => keras(dataset, share, &mut sets, &mut notes),
+        Rule::Keras { share } => {
+            keras(dataset, share, &mut sets, &mut notes);
+            join_groups(dataset, &mut sets);
+        }
         Rule::Stratified { .. } => {}
     }
 
@@ -321,6 +324,21 @@ fn keras(dataset: &Dataset, share: f64, sets: &mut [Subset], notes: &mut Vec<Not
     }
     if unseen > 0 {
         notes.push(Notice::UnseenByKeras(unseen));
+    }
+}
+
+/// Photos of a group that a rule by names has parted all train.
+fn join_groups(dataset: &Dataset, sets: &mut [Subset]) {
+    let numbers = dataset.groups();
+    let mut trains = vec![false; sets.len()];
+    for (index, group) in numbers.iter().enumerate() {
+        trains[*group] |= sets[index] == Subset::Training;
+    }
+    for (index, sample) in dataset.samples.iter().enumerate() {
+        let is_drawn = sample.set != Some(Subset::Validation) && sets[index] == Subset::Validation;
+        if is_drawn && trains[numbers[index]] {
+            sets[index] = Subset::Training;
+        }
     }
 }
 

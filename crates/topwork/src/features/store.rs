@@ -697,12 +697,22 @@ impl Status {
     }
 }
 
+/// The size of the store in that folder, and of damaged ones that were set aside, in bytes.
+fn sizes(folder: &Path) -> (u64, u64) {
+    let size = |path: &Path| std::fs::metadata(path).map_or(0, |metadata| metadata.len());
+    (size(&folder.join(FILE_NAME)), set_aside_files(folder).iter().map(|path| size(path)).sum())
+}
+
+/// The size of the store in that folder, if it is so large that a program should mention it.
+pub(crate) fn large_size(folder: &Path) -> Option<u64> {
+    let (bytes, damaged_bytes) = sizes(folder);
+    Some(bytes + damaged_bytes).filter(|bytes| *bytes > LARGE_BYTES)
+}
+
 /// How large the store in that folder is. Changes nothing.
 pub fn status(folder: &Path) -> Status {
     let path = folder.join(FILE_NAME);
-    let bytes = std::fs::metadata(&path).map_or(0, |metadata| metadata.len());
-    let damaged_bytes =
-        set_aside_files(folder).iter().filter_map(|path| Some(std::fs::metadata(path).ok()?.len())).sum();
+    let (bytes, damaged_bytes) = sizes(folder);
     let entries = match bytes {
         0 => Some(0),
         _ => fenced(|| {

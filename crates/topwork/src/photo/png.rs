@@ -41,6 +41,10 @@ pub(super) fn decode(
         )));
     }
     let mut reader = decoder.read_info().map_err(unreadable)?;
+    // png 0.18 looks up whole colours in it, and panics at a part of one.
+    if reader.info().palette.as_ref().is_some_and(|palette| !palette.len().is_multiple_of(3)) {
+        return Err(Unreadable::corrupt("the palette ends within a colour"));
+    }
     let size = reader.output_buffer_size().ok_or_else(|| Unreadable::corrupt("a size beyond memory"))?;
     let mut samples = vec![0; size];
     let info = reader.next_frame(&mut samples).map_err(unreadable)?;

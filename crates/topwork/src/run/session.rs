@@ -71,9 +71,8 @@ impl Session {
                 }
             },
         };
-        if let Some(status) = folder.as_deref().map(store::status).filter(store::Status::is_large) {
-            notices.push(Notice::Store(StoreNotice::Large(status.bytes + status.damaged_bytes)));
-        }
+        let large = folder.as_deref().and_then(store::large_size);
+        notices.extend(large.map(|bytes| Notice::Store(StoreNotice::Large(bytes))));
         Ok(Session {
             isa,
             threads: options.threads.unwrap_or_else(all_cores).max(1),
