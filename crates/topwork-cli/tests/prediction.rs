@@ -8,14 +8,7 @@ use std::fs;
 use std::io::Read;
 use std::process::Stdio;
 
-use common::{Place, contents, photo, rows, shared_data};
-
-fn trained() -> Place {
-    let place = Place::new();
-    place.photos("photos", &["blue", "red"], 12, 0);
-    place.run(&["train", "photos"]).expect(0);
-    place
-}
+use common::{Place, contents, photo, rows, shared_data, trained};
 
 #[test]
 fn csv_has_one_row_a_class_asked_for() {

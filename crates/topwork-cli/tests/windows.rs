@@ -9,15 +9,7 @@ use std::fs::{self, File};
 use std::os::windows::fs::OpenOptionsExt;
 use std::path::Path;
 
-use common::{Place, photo, rows};
-
-/// Two classes, and a run that knows them.
-fn trained() -> Place {
-    let place = Place::new();
-    place.photos("photos", &["blue", "red"], 12, 0);
-    place.run(&["train", "photos"]).expect(0);
-    place
-}
+use common::{Place, photo, rows, trained};
 
 fn text(path: &Path) -> &str {
     path.to_str().unwrap()

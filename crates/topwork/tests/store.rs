@@ -27,7 +27,7 @@ fn row(number: u64) -> Row {
 }
 
 fn write(store: &Store, numbers: std::ops::Range<u64>) {
-    numbers.for_each(|number| store.keep(key(number), row(number)));
+    numbers.for_each(|number| store.keep(key(number), || row(number)));
     store.flush();
 }
 
@@ -65,7 +65,7 @@ fn writing_child() {
     let store = Store::open(&folder);
     println!("\nmode {:?} {:?}", store.mode(), store.take_notices());
     for number in start.. {
-        store.keep(key(number), row(number));
+        store.keep(key(number), || row(number));
         println!("sent {number}");
     }
 }

@@ -4,9 +4,9 @@ use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
-use topwork::dataset::{self, Dataset, Options, Subset};
+use topwork::PhotoSource;
+use topwork::dataset::{self, Dataset, Options};
 use topwork::run::{RunFolder, RunInfo, TrainedRun, TrainingOptions};
-use topwork::{Error, ErrorKind, PhotoSource, Remedy};
 
 use crate::arguments::{RecipeChoice, Train, Work};
 use crate::failure::{Failure, Outcome};
@@ -89,19 +89,6 @@ pub(crate) fn print(
 impl Photos<'_> {
     /// Reads the folder or table, and that of the test set.
     pub(crate) fn list(&self) -> Result<Dataset, Failure> {
-        let mut dataset = dataset::open(self.data, &self.reading)?;
-        let Some(test) = self.test else { return Ok(dataset) };
-        if dataset.samples.iter().any(|sample| sample.set == Some(Subset::Test)) {
-            let message = "the photos have their own test set, and --test names another";
-            return Err(Error::new(ErrorKind::Configuration, message)
-                .with_path(self.data)
-                .with_hint(Remedy::LeaveOutTest)
-                .into());
-        }
-        // Columns and folders are told of DATA; the test photos are understood by themselves.
-        let Options { merge_case, skip_conflicts, .. } = self.reading;
-        let options = Options { merge_case, skip_conflicts, ..Options::default() };
-        dataset.add(dataset::open_as(test, &dataset.classes, Subset::Test, &options)?);
-        Ok(dataset)
+        Ok(dataset::open_with_test(self.data, self.test, &self.reading)?)
     }
 }

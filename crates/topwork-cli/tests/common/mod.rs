@@ -98,6 +98,14 @@ impl Place {
     }
 }
 
+/// Two classes, and a run that knows them.
+pub(crate) fn trained() -> Place {
+    let place = Place::new();
+    place.photos("photos", &["blue", "red"], 12, 0);
+    place.run(&["train", "photos"]).expect(0);
+    place
+}
+
 /// How a run ended and what it said.
 pub(crate) struct Run {
     pub(crate) status: i32,

@@ -17,6 +17,7 @@ pub use self::skip::{IgnoreReason, SkipReason};
 use crate::error::{Error, ErrorKind, Result};
 use crate::notice::Notice;
 use crate::photo::PhotoSource;
+use crate::remedy::Remedy;
 use serde::{Deserialize, Serialize};
 use std::path::{Path, PathBuf};
 
@@ -127,6 +128,15 @@ pub struct Skipped {
     pub label: Option<usize>,
     /// The set that it would have been in, where the folder or the table says so.
     pub set: Option<Subset>,
+}
+
+impl Skipped {
+    /// A photo of the data that is not used after all; the set is the one that it would have been in.
+    pub(crate) fn new(sample: &Sample, reason: SkipReason, set: Option<Subset>) -> Skipped {
+        let Sample { name, photo, label, .. } = sample;
+        let path = photo.path().map(Path::to_path_buf);
+        Skipped { name: name.clone(), path, reason, label: Some(*label), set }
+    }
 }
 
 /// A file or folder that is no photo by its name or its place, so nobody misses it.
@@ -272,6 +282,26 @@ impl Options {
 /// where it cannot be read.
 pub fn open(data: &Path, options: &Options) -> Result<Dataset> {
     if is_folder(data, options)? { folder::read(data, options) } else { table::read(data, options) }
+}
+
+/// The same with a test set from elsewhere, if one is named. Columns and folders of the options are for `data`; the test photos are
+/// understood by themselves.
+///
+/// # Errors
+/// As [`open`] and [`open_as`]; kind `Configuration` if `data` have a test set of their own.
+pub fn open_with_test(data: &Path, test: Option<&Path>, options: &Options) -> Result<Dataset> {
+    let mut dataset = open(data, options)?;
+    let Some(test) = test else { return Ok(dataset) };
+    if dataset.samples.iter().any(|sample| sample.set == Some(Subset::Test)) {
+        let message = "the photos have their own test set, and another one is named";
+        return Err(Error::new(ErrorKind::Configuration, message)
+            .with_path(data)
+            .with_hint(Remedy::LeaveOutTest));
+    }
+    let Options { merge_case, skip_conflicts, .. } = *options;
+    let options = Options { merge_case, skip_conflicts, ..Options::default() };
+    dataset.add(open_as(test, &dataset.classes, Subset::Test, &options)?);
+    Ok(dataset)
 }
 
 /// Reads photos of classes that are already fixed, for that set: a class without photos is fine, a class that

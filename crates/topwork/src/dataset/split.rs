@@ -8,7 +8,6 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::notice::Notice;
 use crate::remedy::Remedy;
 use std::collections::BTreeMap;
-use std::path::Path;
 
 /// BLAKE3 of a photo's bytes.
 pub type Digest = [u8; 32];
@@ -239,14 +238,7 @@ fn repeated(
     let mut dropped = vec![false; samples.len()];
     let mut listed = Vec::new();
     let mut drop = |index: usize, reason: SkipReason| {
-        let Sample { name, photo, label, .. } = &samples[index];
-        skipped.push(Skipped {
-            name: name.clone(),
-            path: photo.path().map(Path::to_path_buf),
-            reason,
-            label: Some(*label),
-            set: Some(sets[index]),
-        });
+        skipped.push(Skipped::new(&samples[index], reason, Some(sets[index])));
         dropped[index] = true;
     };
     for group in &groups {
@@ -334,10 +326,9 @@ fn join_groups(dataset: &Dataset, sets: &mut [Subset]) {
     for (index, group) in numbers.iter().enumerate() {
         trains[*group] |= sets[index] == Subset::Training;
     }
-    for (index, sample) in dataset.samples.iter().enumerate() {
-        let is_drawn = sample.set != Some(Subset::Validation) && sets[index] == Subset::Validation;
-        if is_drawn && trains[numbers[index]] {
-            sets[index] = Subset::Training;
+    for (set, group) in sets.iter_mut().zip(&numbers) {
+        if *set == Subset::Validation && trains[*group] {
+            *set = Subset::Training;
         }
     }
 }

@@ -3,7 +3,7 @@
 //! Whole photos per worker. Photos do not interact, so neither the number of threads nor the order of the files nor
 //! what the store knows can change a result. One bad photo never ends a run.
 
-use super::store::{Key, Row, Store};
+use super::store::{Key, Store};
 use super::{Facts, Features};
 use crate::error::{Error, ErrorKind, Result};
 use crate::execution::{CancelToken, Execution, share};
@@ -99,6 +99,13 @@ impl Extraction {
     /// If the place is out of range.
     pub fn features_of(&self, index: usize) -> Option<Vec<f32>> {
         self.photos[index].row.as_ref().ok().map(|row| self.features.row(*row))
+    }
+
+    /// The row of features of a photo that is used, by its place among the files given.
+    pub(crate) fn row_of(&self, index: usize) -> Result<usize> {
+        self.photos[index].row.as_ref().copied().map_err(|unreadable| {
+            Error::new(ErrorKind::Bug, format!("a photo without features is used ({unreadable})"))
+        })
     }
 
     /// What is known of a photo besides its features, by its place among the files given; `None` where it has none.
@@ -298,22 +305,14 @@ fn one<W>(
     match (steps.features)(&content, workspace, seconds, features) {
         Ok(found) => {
             facts.copy_from_slice(&found.to_bytes());
-            timed(&mut seconds.store, || shared.keep(key, || Ok(row.to_vec())));
+            timed(&mut seconds.store, || shared.store.keep(key, || Ok(row.to_vec())));
             (Slot::Filled(digest), Source::Computed)
         }
         Err(unreadable) => {
             if is_lasting(&unreadable) {
-                timed(&mut seconds.store, || shared.keep(key, || Err(unreadable.clone())));
+                timed(&mut seconds.store, || shared.store.keep(key, || Err(unreadable.clone())));
             }
             (Slot::Refused(digest, unreadable), Source::Refused)
-        }
-    }
-}
-
-impl<W> Shared<'_, W> {
-    fn keep(&self, key: Key, row: impl FnOnce() -> Row) {
-        if self.store.keeps() {
-            self.store.keep(key, row());
         }
     }
 }

@@ -205,15 +205,7 @@ impl Store {
             shared.notice(StoreNotice::CannotCreate { folder, cause });
             return Store { shared: Arc::new(shared), writer: Mutex::default() };
         }
-        let handle = match open_for_writing(&shared.path) {
-            Ok(database) => Handle::Writing(database),
-            Err(OpenError::Damaged(why)) => shared.set_aside_and_open(why),
-            Err(OpenError::Busy) => shared.open_for_reading(None),
-            Err(OpenError::Denied(why)) => {
-                shared.full.store(true, Ordering::Relaxed);
-                shared.open_for_reading(Some(why))
-            }
-        };
+        let handle = shared.open();
         let is_usable = !matches!(handle, Handle::Off);
         *written(&shared.handle) = handle;
         let shared = Arc::new(shared);
@@ -272,30 +264,25 @@ impl Store {
         None
     }
 
-    /// Keeps a row. Each is durable at most [`COMMIT_INTERVAL`] after it came in, unless another process is writing; a store that
-    /// cannot write any more says so in a notice and lets the rows go by.
-    pub fn keep(&self, key: Key, row: Row) {
-        if self.keeps() {
-            self.send(Message::Keep(key, row));
+    /// Keeps a row, which is made only if it can be kept. Each is durable at most [`COMMIT_INTERVAL`] after it came in, unless
+    /// another process is writing; a store that cannot write any more says so in a notice and lets the rows go by.
+    pub fn keep(&self, key: Key, row: impl FnOnce() -> Row) {
+        if !self.shared.full.load(Ordering::Relaxed) {
+            self.send(|| Message::Keep(key, row()));
         }
-    }
-
-    /// Whether [`keep`](Store::keep) does anything.
-    pub fn keeps(&self) -> bool {
-        !self.shared.full.load(Ordering::Relaxed) && self.writer.lock().is_ok_and(|writer| writer.is_some())
     }
 
     /// Returns when all rows that were kept are durable, or given up.
     pub fn flush(&self) {
         let (answer, answered) = channel();
-        self.send(Message::Flush(answer));
+        self.send(|| Message::Flush(answer));
         answered.recv().unwrap_or_default();
     }
 
-    fn send(&self, message: Message) {
+    fn send(&self, message: impl FnOnce() -> Message) {
         let sender = self.writer.lock().ok().and_then(|writer| Some(writer.as_ref()?.sender.clone()));
         if let Some(sender) = sender {
-            sender.send(message).unwrap_or_default();
+            sender.send(message()).unwrap_or_default();
         }
     }
 
@@ -438,7 +425,13 @@ impl Shared {
         }
         let former = std::mem::replace(&mut *handle, Handle::Off);
         fenced(|| drop(former));
-        *handle = match open_for_writing(&self.path) {
+        *handle = self.open();
+        matches!(*handle, Handle::Writing(_))
+    }
+
+    /// For writing if that is possible now, else for reading.
+    fn open(&self) -> Handle {
+        match open_for_writing(&self.path) {
             Ok(database) => Handle::Writing(database),
             Err(OpenError::Busy) => self.open_for_reading(None),
             Err(OpenError::Damaged(why)) => self.set_aside_and_open(why),
@@ -446,8 +439,7 @@ impl Shared {
                 self.full.store(true, Ordering::Relaxed);
                 self.open_for_reading(Some(why))
             }
-        };
-        matches!(*handle, Handle::Writing(_))
+        }
     }
 
     /// Lets other processes write.
@@ -461,7 +453,7 @@ impl Shared {
     fn end(&self) {
         let handle = std::mem::replace(&mut *written(&self.handle), Handle::Off);
         fenced(|| drop(handle));
-        if !self.damaged.load(Ordering::Relaxed) || self.is_open_elsewhere() {
+        if !self.damaged.load(Ordering::Relaxed) || is_open_elsewhere(&self.path) {
             return;
         }
         let cause = "its structure is broken".to_owned();
@@ -469,10 +461,6 @@ impl Shared {
             Ok(aside) => StoreNotice::SetAside { cause, aside },
             Err(error) => StoreNotice::Damaged { path: self.path.clone(), cause: error.to_string() },
         });
-    }
-
-    fn is_open_elsewhere(&self) -> bool {
-        is_open_elsewhere(&self.path)
     }
 
     fn notice(&self, notice: StoreNotice) {

@@ -81,12 +81,16 @@ pub(super) fn formats(extraction: &Extraction) -> Vec<Notice> {
     undecoded(extraction).into_iter().map(notice).collect()
 }
 
+/// Says which [`formats`] are not decoded.
+///
 /// # Errors
-/// [`ErrorKind::Dataset`] if all photos have formats that are not decoded: nothing is left then, and the reason is known.
-pub(super) fn check_formats(extraction: &Extraction) -> Result<()> {
+/// [`ErrorKind::Dataset`] if all photos have such formats: nothing is left then, and the reason is known.
+pub(super) fn tell_formats(extraction: &Extraction, job: &Job) -> Result<Vec<Notice>> {
     let (found, photos) = (undecoded(extraction), extraction.photos.len());
     if photos < 2 || found.iter().map(|of| of.count).sum::<usize>() < photos {
-        return Ok(());
+        let formats = formats(extraction);
+        formats.iter().for_each(|warning| job.notice(warning));
+        return Ok(formats);
     }
     let all = format!("all {}", counted(photos, "photo"));
     let (message, hint) = match found.as_slice() {

@@ -9,7 +9,6 @@ use super::results::Results;
 use super::session::Session;
 use super::skipped::SkippedFiles;
 use super::stopwatch::Stopwatch;
-use super::training::row_of;
 use crate::classifier::Classifier;
 use crate::dataset::split::{Conflicts, Rule, split};
 use crate::dataset::{Dataset, Subset};
@@ -70,18 +69,12 @@ pub fn evaluate<'a>(
     let mut stopwatch = Stopwatch::start();
     let (_, extraction) = session.extract(classifier.extractor(), &dataset.photos(), &[], job)?;
     stopwatch.stage("features");
-    advice::check_formats(&extraction)?;
-    let formats = advice::formats(&extraction);
-    formats.iter().for_each(|warning| job.notice(warning));
+    let formats = advice::tell_formats(&extraction, job)?;
 
     job.stage(Stage::Evaluation);
     let split = split(dataset, &extraction.usable_digests(), Rule::AllTrain, options.conflicts)?;
     let mut results = Results::new(classes, SEED);
-    for index in split.of_set(Subset::Evaluation) {
-        job.cancel.check("the evaluation")?;
-        let probabilities = classifier.probabilities(&extraction.features, row_of(&extraction, index)?);
-        results.add(&dataset.samples[index], Subset::Evaluation, probabilities);
-    }
+    results.predict(classifier, dataset, &split, &extraction, Subset::Evaluation, job)?;
     results.evaluate();
     stopwatch.stage("evaluation");
 

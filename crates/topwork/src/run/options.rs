@@ -10,9 +10,7 @@ use crate::dataset::split::{Conflicts, Rule};
 use crate::error::{Error, ErrorKind, Result};
 use crate::network::Precision;
 use crate::photo::SampleRange;
-use crate::remedy::Remedy;
-use crate::report::counted;
-use crate::train::ClassWeight;
+use crate::train::{ClassWeight, too_many_folds};
 
 /// What a training can be told.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -172,15 +170,13 @@ impl TrainingOptions {
             let counts = dataset.counts(|sample| sample.set != Some(crate::dataset::Subset::Test));
             let smallest = counts.into_iter().min().unwrap_or(0);
             if smallest < folds {
-                let message =
-                    format!("{folds} folds, but the smallest class has {}", counted(smallest, "photo"));
-                return Err(Error::new(ErrorKind::Configuration, message).with_hint(Remedy::FewerFolds));
+                return Err(too_many_folds(folds, smallest, "photo"));
             }
         }
         let mut stopwatch = Stopwatch::start();
         let weights = spec.weights()?;
         stopwatch.stage("weights");
-        Ok(Training { options: self, spec, weights, dataset, stopwatch })
+        Ok(Training { options: self, spec, weights, dataset, seconds: stopwatch.stages() })
     }
 
     pub(super) fn rule(&self) -> Rule {

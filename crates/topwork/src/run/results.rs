@@ -3,8 +3,14 @@
 use topwork_kernels::Isa;
 
 use super::answer::Answer;
+use super::job::Job;
+use crate::classifier::Classifier;
+use crate::dataset::Dataset;
+use crate::dataset::split::Split;
 use crate::dataset::{Sample, Subset};
+use crate::error::Result;
 use crate::execution::share;
+use crate::features::extract::Extraction;
 use crate::metrics::{self, Evaluation};
 use crate::photo::{self, Content, Limits, Photo, PhotoSource, Unreadable};
 use crate::report::{self, Picture, Prediction, Report, SetReport, Thumbnail};
@@ -40,6 +46,24 @@ impl Results {
         self.photos.push(sample.photo.clone());
         let answer = Answer::new(sample.name.clone(), &self.classes, probabilities);
         self.predictions.push(Prediction { set, label: Some(sample.label), answer });
+    }
+
+    /// The photos of a set, by a classifier that has not seen them.
+    pub(super) fn predict(
+        &mut self,
+        classifier: &Classifier,
+        dataset: &Dataset,
+        split: &Split,
+        extraction: &Extraction,
+        set: Subset,
+        job: &Job,
+    ) -> Result<()> {
+        for index in split.of_set(set) {
+            job.cancel.check("the evaluation")?;
+            let probabilities = classifier.probabilities(&extraction.features, extraction.row_of(index)?);
+            self.add(&dataset.samples[index], set, probabilities);
+        }
+        Ok(())
     }
 
     /// Draws the figures of every set that has predictions.
@@ -135,7 +159,7 @@ impl Results {
 
 fn thumbnail_of(photo: &PhotoSource, isa: Isa) -> Option<Thumbnail> {
     let limits = Limits::default();
-    let decoded = |bytes: &[u8]| -> Result<Photo, Unreadable> { photo::decode(bytes, &limits) };
+    let decoded = |bytes: &[u8]| -> std::result::Result<Photo, Unreadable> { photo::decode(bytes, &limits) };
     match photo.content(&limits).ok()? {
         Content::Bytes(bytes) => report::thumbnail(&decoded(&bytes).ok()?, THUMBNAIL_SIDE, isa).ok(),
         Content::Pixels(photo) => report::thumbnail(photo, THUMBNAIL_SIDE, isa).ok(),

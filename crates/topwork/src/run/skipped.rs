@@ -17,13 +17,8 @@ impl SkippedFiles {
         let mut files = dataset.skipped.clone();
         for (sample, photo) in dataset.samples.iter().zip(&extraction.photos) {
             if let Err(unreadable) = &photo.row {
-                files.push(Skipped {
-                    name: sample.name.clone(),
-                    path: sample.photo.path().map(std::path::Path::to_path_buf),
-                    reason: SkipReason::Unreadable(unreadable.clone()),
-                    label: Some(sample.label),
-                    set: sample.set,
-                });
+                let reason = SkipReason::Unreadable(unreadable.clone());
+                files.push(Skipped::new(sample, reason, sample.set));
             }
         }
         files.extend(split.skipped.iter().cloned());

@@ -17,7 +17,7 @@ use crate::backbone::{Arithmetic, Backbone, BackboneSpec};
 use crate::classifier::Classifier;
 use crate::dataset::split::{Digest, Split, split};
 use crate::dataset::{Dataset, Subset, manifest};
-use crate::error::{Error, ErrorKind, Result};
+use crate::error::Result;
 use crate::features::extract::{Extraction, Progress};
 use crate::features::{Extractor, look_warnings};
 use crate::network::Precision;
@@ -34,7 +34,8 @@ pub struct Training {
     pub(super) spec: &'static BackboneSpec,
     pub(super) weights: Weights,
     pub(super) dataset: Dataset,
-    pub(super) stopwatch: Stopwatch,
+    /// Of the stages so far.
+    pub(super) seconds: Vec<(String, f64)>,
 }
 
 /// What a training gives.
@@ -77,11 +78,11 @@ impl Training {
     /// Trains and evaluates. The result depends on the photos, the options and the weights alone.
     ///
     /// # Errors
-    /// [`ErrorKind::Dataset`] if too few photos can be used, or identical ones are in two classes and are not to be skipped;
-    /// [`ErrorKind::Configuration`] for more folds than a class has photos that can be used, or a loss that diverges;
-    /// [`ErrorKind::Weights`] if the weights do not fit; [`ErrorKind::Interrupted`] if it was cancelled.
+    /// [`ErrorKind::Dataset`](crate::ErrorKind) if too few photos can be used, or identical ones are in two classes and are not to be skipped;
+    /// [`ErrorKind::Configuration`](crate::ErrorKind) for more folds than a class has photos that can be used, or a loss that diverges;
+    /// [`ErrorKind::Weights`](crate::ErrorKind) if the weights do not fit; [`ErrorKind::Interrupted`](crate::ErrorKind) if it was cancelled.
     pub fn run(self, session: &Session, job: &Job) -> Result<TrainedRun> {
-        let mut stopwatch = Stopwatch::after(self.stopwatch.clone().stages());
+        let mut stopwatch = Stopwatch::after(self.seconds.clone());
         advice::tell(&self.dataset, job);
         let backbone = self.backbone(session, job)?;
         let Training { options, dataset, weights, .. } = self;
@@ -97,9 +98,7 @@ impl Training {
         let (extractor, extraction) = session.extract(&extractor, &dataset.photos(), &choosing, job)?;
         stopwatch.stage("features");
         advice::samples(extractor.range(), &extraction).iter().for_each(|note| job.notice(note));
-        advice::check_formats(&extraction)?;
-        let formats = advice::formats(&extraction);
-        formats.iter().for_each(|warning| job.notice(warning));
+        let formats = advice::tell_formats(&extraction, job)?;
 
         let split = split(&dataset, &extraction.usable_digests(), options.rule(), options.conflicts)?;
         split.notes.iter().for_each(|note| job.notice(note));
@@ -170,7 +169,7 @@ impl TrainedRun {
     /// `report.html` and `run.json`.
     ///
     /// # Errors
-    /// [`ErrorKind::Bug`] if one cannot be made.
+    /// [`ErrorKind::Bug`](crate::ErrorKind) if one cannot be made.
     pub fn files(&self, info: &RunInfo) -> Result<RunFiles> {
         let fold_of = self.folds.as_ref().map(|held_out| held_out.folds.fold_of.as_slice());
         let split = manifest::csv(&self.dataset, &self.split, &self.digests, fold_of)?;
@@ -212,7 +211,7 @@ fn examples<'a>(dataset: &Dataset, split: &Split, extraction: &'a Extraction) ->
     let groups = dataset.samples.iter().any(|sample| sample.group.is_some()).then(|| dataset.groups());
     let of_set = |set: Subset| -> Result<Examples<'a>> {
         let photos = split.of_set(set);
-        let rows = photos.iter().map(|index| row_of(extraction, *index)).collect::<Result<Vec<usize>>>()?;
+        let rows = photos.iter().map(|index| extraction.row_of(*index)).collect::<Result<Vec<usize>>>()?;
         let labels = photos.iter().map(|index| dataset.samples[*index].label).collect();
         let examples = Examples::from_features(&extraction.features, &rows, labels, dataset.classes.len())?;
         match &groups {
@@ -222,13 +221,6 @@ fn examples<'a>(dataset: &Dataset, split: &Split, extraction: &'a Extraction) ->
     };
     let (training, validation) = (of_set(Subset::Training)?, of_set(Subset::Validation)?);
     Ok(SplitExamples { training, validation: (!validation.is_empty()).then_some(validation) })
-}
-
-/// The row of features of a photo that is used.
-pub(super) fn row_of(extraction: &Extraction, index: usize) -> Result<usize> {
-    extraction.photos[index].row.as_ref().copied().map_err(|unreadable| {
-        Error::new(ErrorKind::Bug, format!("a photo without features is used ({unreadable})"))
-    })
 }
 
 fn results(
@@ -248,11 +240,7 @@ fn results(
         }
     }
     for set in [Subset::Validation, Subset::Test] {
-        for index in split.of_set(set) {
-            job.cancel.check("the evaluation")?;
-            let row = row_of(extraction, index)?;
-            results.add(&dataset.samples[index], set, classifier.probabilities(&extraction.features, row));
-        }
+        results.predict(classifier, dataset, split, extraction, set, job)?;
     }
     results.evaluate();
     Ok(results)

@@ -138,9 +138,7 @@ impl<'a> Examples<'a> {
                 Some(groups) => (groups_of_classes(&self.labels, groups, self.classes), "group"),
                 None => (self.class_counts(), "photo"),
             };
-            let smallest = counted(counts.into_iter().min().unwrap_or(0), noun);
-            let message = format!("{count} folds, but the smallest class has {smallest}");
-            Error::new(ErrorKind::Configuration, message).with_hint(Remedy::FewerFolds)
+            too_many_folds(count, counts.into_iter().min().unwrap_or(0), noun)
         })
     }
 
@@ -247,6 +245,12 @@ impl<'a> Examples<'a> {
         }
         fail("validation examples have another width or number of classes than training examples".to_owned())
     }
+}
+
+/// The error for more folds than the smallest class has photos or groups.
+pub(crate) fn too_many_folds(folds: usize, smallest: usize, noun: &str) -> Error {
+    let message = format!("{folds} folds, but the smallest class has {}", counted(smallest, noun));
+    Error::new(ErrorKind::Configuration, message).with_hint(Remedy::FewerFolds)
 }
 
 fn fail<T>(message: String) -> Result<T> {

@@ -20,6 +20,7 @@ mod table;
 mod team;
 
 pub use choice::{FALLBACK_STRENGTH, Gain, LinearChoice, STRENGTHS, TAP_WEIGHTS, Trial, choose_linear};
+pub(crate) use data::too_many_folds;
 pub use data::{ClassWeight, Examples};
 pub use early_stopping::EarlyStopping;
 pub use fit::{DenseFit, DenseSettings, fit_dense};

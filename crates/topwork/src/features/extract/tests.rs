@@ -224,17 +224,10 @@ fn rows_of_more_serve_who_needs_less() {
     computed(0, 0);
 }
 
-/// Photos in memory are the same photos as in files; pixels have a digest of their own.
-#[test]
-fn bytes_and_pixels_need_no_file() {
-    let folder = tempfile::tempdir().unwrap();
-    let photo = crate::Photo { width: 2, height: 1, pixels: vec![1, 2, 3, 4, 5, 6] };
-    let short = crate::Photo { pixels: vec![1, 2, 3], ..photo.clone() };
-    let mut sources = PhotoSource::files(photos(folder.path(), &[b"one"]));
-    sources.push(PhotoSource::Bytes(b"one".as_slice().into()));
-    sources.push(PhotoSource::Pixels(photo.clone().into()));
-    sources.push(PhotoSource::Pixels(short.into()));
+/// Extracts with the stand-in, which calls `look` for each photo that it computes.
+fn with_look(sources: &[PhotoSource], threads: usize, look: &(dyn Fn() + Sync)) -> Extraction {
     let features = |content: &Content, _: &mut (), _: &mut Seconds, out: &mut [u8]| {
+        look();
         out.copy_from_slice(&row(bytes_of(content)));
         Ok(facts(bytes_of(content)))
     };
@@ -245,7 +238,20 @@ fn bytes_and_pixels_need_no_file() {
         workspace: &|| (),
         features: &features,
     };
-    let found = extract(&sources, &steps, &Store::none(), on_threads(2), &|_| {}).unwrap();
+    extract(sources, &steps, &Store::none(), on_threads(threads), &|_| {}).unwrap()
+}
+
+/// Photos in memory are the same photos as in files; pixels have a digest of their own.
+#[test]
+fn bytes_and_pixels_need_no_file() {
+    let folder = tempfile::tempdir().unwrap();
+    let photo = crate::Photo { width: 2, height: 1, pixels: vec![1, 2, 3, 4, 5, 6] };
+    let short = crate::Photo { pixels: vec![1, 2, 3], ..photo.clone() };
+    let mut sources = PhotoSource::files(photos(folder.path(), &[b"one"]));
+    sources.push(PhotoSource::Bytes(b"one".as_slice().into()));
+    sources.push(PhotoSource::Pixels(photo.clone().into()));
+    sources.push(PhotoSource::Pixels(short.into()));
+    let found = with_look(&sources, 2, &|| {});
     assert_eq!(found.photos[0], found.photos[1]);
     assert_eq!(found.features_of(2), Some(expected(&photo.pixels)));
     assert_eq!(found.photos[3].row.as_ref().unwrap_err().reason, Reason::Corrupt);
@@ -257,18 +263,6 @@ fn one_thread_is_the_callers_own() {
     let folder = tempfile::tempdir().unwrap();
     let sources = PhotoSource::files(photos(folder.path(), &[b"one", b"two", b"three"]));
     let caller = std::thread::current().id();
-    let features = |content: &Content, _: &mut (), _: &mut Seconds, out: &mut [u8]| {
-        assert_eq!(std::thread::current().id(), caller);
-        out.copy_from_slice(&row(bytes_of(content)));
-        Ok(facts(bytes_of(content)))
-    };
-    let steps = Steps {
-        identity: &|_| [7; 32],
-        layout: &layout(),
-        limits: &Limits::default(),
-        workspace: &|| (),
-        features: &features,
-    };
-    let found = extract(&sources, &steps, &Store::none(), on_threads(1), &|_| {}).unwrap();
+    let found = with_look(&sources, 1, &|| assert_eq!(std::thread::current().id(), caller));
     assert_eq!(found.progress.computed, 3);
 }
