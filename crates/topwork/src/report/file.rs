@@ -163,7 +163,7 @@ mod tests {
 
         let held = hold();
         let error = write_whole(&path, b"new").unwrap_err();
-        assert!(error.hint().is_some_and(|hint| hint.contains("open")), "{error}");
+        assert!(error.remedy().is_some_and(|remedy| remedy.to_string().contains("open")), "{error}");
         drop(held);
         assert_eq!(fs::read_to_string(&path).unwrap(), "old");
         assert_eq!(names(folder.path()), ["metrics.json"]);
